@@ -1,0 +1,1 @@
+//! A mock GitLab server that any runner can be pointed at.

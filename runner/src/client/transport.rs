@@ -1,0 +1,30 @@
+//! One request, one answer. Retries, redirects across calls and judging live above.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+/// A boxed future, as object-safe traits need it.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Carries one request to the server and its answer back.
+///
+/// In production this is reqwest. In virtual time it calls the server in the same process, and no
+/// socket is opened.
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Sends `request`, whose URI is absolute. An answer with any status is `Ok`.
+    fn send(
+        &self,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>>;
+}
+
+/// No answer came: connection refused or reset, time-out, broken body.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct TransportError {
+    /// What went wrong, without secrets.
+    pub message: String,
+}

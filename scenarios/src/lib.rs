@@ -1,0 +1,1 @@
+//! The harness: plays scenarios between runners and servers.
