@@ -1,0 +1,5 @@
+//! The command `gauntlet`.
+
+mod dispatch;
+
+pub use dispatch::dispatch;
