@@ -1,1 +1,10 @@
 //! A mock GitLab server that any runner can be pointed at.
+//!
+//! # Layout
+//!
+//! - [`world`]: all state and every rule, as a pure state machine: a command and `now` give an answer
+//!   and events. No clock, no socket, no global.
+//! - [`vectors`]: the test vectors of the queue, decoded from their YAML file into steps.
+
+pub mod vectors;
+pub mod world;

@@ -1,0 +1,1 @@
+//! The test vectors of the queue (`scenarios/catalogue/queueing.yml`), decoded into steps.

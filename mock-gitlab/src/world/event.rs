@@ -1,0 +1,144 @@
+//! What happened, in one linear order. Names are those of the protocol.
+
+use jiff::Timestamp;
+use protocol::JobStatus;
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use super::{JobId, PipelineId, ProjectId, RunnerId};
+
+/// One event. Serialises to stable JSON: `{"seq":1,"at":"…","event":"job_status","job":1,…}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Counts from 1, without holes in one world.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who and what.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// Who did what. Members that do not apply are left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A job was made.
+    JobCreated {
+        /// Job.
+        job: JobId,
+        /// Project.
+        project: ProjectId,
+        /// Pipeline.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pipeline: Option<PipelineId>,
+        /// Name.
+        name: Text,
+        /// The job that it retries.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_of: Option<JobId>,
+    },
+    /// A job changed its state.
+    JobStatus {
+        /// Job.
+        job: JobId,
+        /// State before.
+        from: JobStatus,
+        /// State after.
+        to: JobStatus,
+        /// Runner of the job.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runner: Option<RunnerId>,
+        /// Failure reason.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure_reason: Option<Text>,
+    },
+    /// A pipeline changed its state.
+    PipelineStatus {
+        /// Pipeline.
+        pipeline: PipelineId,
+        /// State after.
+        to: JobStatus,
+    },
+    /// A runner polled.
+    Poll {
+        /// Runner; absent when the token is unknown.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runner: Option<RunnerId>,
+        /// `system_id` of the machine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system_id: Option<Text>,
+        /// HTTP status.
+        status: u16,
+        /// The job that was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobId>,
+        /// How many candidates were examined; absent when the queue was not read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        depth: Option<u32>,
+    },
+    /// A trace patch.
+    TracePatch {
+        /// Job.
+        job: JobId,
+        /// Start of the range.
+        start: u64,
+        /// Bytes in the body.
+        bytes: u64,
+        /// HTTP status.
+        status: u16,
+        /// Stored bytes after it.
+        stored: u64,
+    },
+    /// A job update.
+    JobUpdate {
+        /// Job.
+        job: JobId,
+        /// State that was sent.
+        state: Text,
+        /// HTTP status.
+        status: u16,
+        /// State of the job after it.
+        job_status: JobStatus,
+    },
+    /// A runner was made.
+    RunnerCreated {
+        /// Runner.
+        runner: RunnerId,
+    },
+    /// A runner was verified.
+    RunnerVerified {
+        /// Runner.
+        runner: RunnerId,
+        /// `system_id` of the machine.
+        system_id: Text,
+    },
+    /// A runner was removed.
+    RunnerDeleted {
+        /// Runner.
+        runner: RunnerId,
+    },
+    /// A runner manager was removed.
+    RunnerManagerDeleted {
+        /// Runner.
+        runner: RunnerId,
+        /// `system_id` of the machine.
+        system_id: Text,
+    },
+    /// A runner got a new token.
+    RunnerTokenReset {
+        /// Runner.
+        runner: RunnerId,
+    },
+    /// An artifact was uploaded.
+    ArtifactUpload {
+        /// Job.
+        job: JobId,
+        /// Type.
+        file_type: Text,
+        /// HTTP status.
+        status: u16,
+        /// Bytes.
+        bytes: u64,
+    },
+}
