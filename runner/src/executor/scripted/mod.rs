@@ -1,0 +1,6 @@
+//! An executor that runs nothing: what each stage prints, how long it takes and how it ends comes from
+//! a script. It works on a paused clock.
+
+mod job;
+
+pub use job::{Release, ScriptedJob, ScriptedOutput, ScriptedPrepare, ScriptedStage, StageEnd};
