@@ -5,28 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::field::Field;
-
-macro_rules! object {
-    (
-        $(#[$doc:meta])*
-        $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }
-    ) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-        #[serde(default)]
-        pub struct $name {
-            $(
-                $(#[$field_doc])*
-                #[serde(skip_serializing_if = "Field::is_absent")]
-                pub $field: Field<$type>,
-            )*
-        }
-    };
-}
+use crate::object::object;
+use crate::secrets::Secret;
 
 object! {
     /// The job that a runner was given.
@@ -43,7 +25,8 @@ object! {
         git_info: GitInfo,
         /// What the runner should know of itself.
         runner_info: RunnerInfo,
-        /// Job inputs (18.7).
+        /// Job inputs (18.7), validated on decoding (WIRE-PAY-12).
+        #[serde(deserialize_with = "crate::strict::inputs")]
         inputs: Vec<JobInput>,
         /// Variables; of several with one key the last one wins.
         variables: Vec<Variable>,
@@ -65,13 +48,14 @@ object! {
         dependencies: Vec<Dependency>,
         /// What the server can do.
         features: ServerFeatures,
-        /// Secrets by variable name, kept as they came: resolvers know their own shapes.
-        secrets: BTreeMap<String, Value>,
+        /// Secrets by variable name.
+        secrets: BTreeMap<String, Secret>,
         /// Policy jobs only.
         policy_options: PolicyOptions,
-        /// Experimental.
-        suspend_options: Value,
-        /// Steps of a `run:` job: a text that holds a JSON array.
+        /// Suspended environments, experimental (19.0).
+        suspend_options: SuspendOptions,
+        /// Steps of a `run:` job: a text that holds a JSON array; null and the empty text are fatal.
+        #[serde(deserialize_with = "crate::strict::run")]
         run: String,
     }
 }
@@ -79,7 +63,8 @@ object! {
 object! {
     /// `job_info`.
     JobInfo {
-        /// Same as the payload's id.
+        /// Same as the payload's id; not read by the runner, so its type does not matter.
+        #[serde(deserialize_with = "crate::strict::unread")]
         id: i64,
         /// Job name.
         name: String,
@@ -108,6 +93,7 @@ object! {
         /// Composite identity; usually null.
         scoped_user_id: i64,
         /// Seconds since the job was queued; a float is accepted.
+        #[serde(serialize_with = "crate::strict::seconds::serialize")]
         time_in_queue_seconds: f64,
         /// `"0"` to `"4"`, `"5+"`, `"+Inf"`.
         project_jobs_running_on_instance_runners_count: String,
@@ -148,7 +134,8 @@ object! {
     RunnerInfo {
         /// Effective job timeout, s; 0 or less means 7200.
         timeout: i64,
-        /// Not read by the runner.
+        /// Not read by the runner, so its type does not matter.
+        #[serde(deserialize_with = "crate::strict::unread")]
         runner_session_url: String,
         /// Read by the runner, not seen from a server.
         uuid: String,
@@ -243,7 +230,9 @@ object! {
         entrypoint: Vec<String>,
         /// Ports.
         ports: Vec<Port>,
-        /// Options by executor, kept as they came: the executor names the ones it does not know.
+        /// Options by executor: `docker` (`platform`, `user`) and `kubernetes` (`user`), checked on
+        /// decoding. Unknown keys are kept, the job fails and names them (WIRE-PAY-11).
+        #[serde(deserialize_with = "crate::strict::executor_opts")]
         executor_opts: BTreeMap<String, Value>,
         /// Pull policies in order.
         pull_policy: Vec<String>,
@@ -259,7 +248,8 @@ object! {
         entrypoint: Vec<String>,
         /// Ports.
         ports: Vec<Port>,
-        /// Options by executor.
+        /// Options by executor, as for the image.
+        #[serde(deserialize_with = "crate::strict::executor_opts")]
         executor_opts: BTreeMap<String, Value>,
         /// Pull policies in order.
         pull_policy: Vec<String>,
@@ -361,7 +351,58 @@ object! {
         /// Failure reasons that the server knows.
         failure_reasons: Vec<String>,
         /// Tracing (19.0).
-        tracing: Value,
+        tracing: Tracing,
+    }
+}
+
+object! {
+    /// `features.tracing`.
+    Tracing {
+        /// Trace to join.
+        trace_id: String,
+        /// Parent of the job's span.
+        span_parent_id: String,
+        /// Where spans go.
+        otel_endpoints: Vec<OtelEndpoint>,
+    }
+}
+
+object! {
+    /// A collector of spans.
+    OtelEndpoint {
+        /// URL.
+        url: String,
+        /// How to log in.
+        auth: OtelAuth,
+    }
+}
+
+object! {
+    /// How to log in to a collector.
+    OtelAuth {
+        /// Kind of log-in.
+        #[serde(rename = "type")]
+        type_: String,
+        /// Google Cloud identity.
+        http_bearer_gcp_oidc: GcpOidc,
+    }
+}
+
+object! {
+    /// Google Cloud identity for a collector.
+    GcpOidc {
+        /// Audience of the token.
+        audience: String,
+    }
+}
+
+object! {
+    /// `suspend_options`.
+    SuspendOptions {
+        /// Suspend the environment when the job ended well.
+        suspend_on_success: bool,
+        /// `<runner id>/<system id>/<opaque>` of an environment to resume.
+        runtime_environment_key: String,
     }
 }
 

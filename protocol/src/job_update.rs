@@ -41,6 +41,25 @@ pub struct JobUpdate {
     /// Exit code, signed 32 bit, left out when 0 (RUN-JOB-20).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exit_code: i32,
+    /// Final update of a suspended environment only (19.0).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub runtime_environment_key: String,
+}
+
+impl JobUpdate {
+    /// An update that says nothing but `state`.
+    pub fn new(info: Info, token: impl Into<String>, state: UpdateState) -> Self {
+        JobUpdate {
+            info,
+            token: token.into(),
+            state,
+            failure_reason: String::new(),
+            checksum: String::new(),
+            output: Output::default(),
+            exit_code: 0,
+            runtime_environment_key: String::new(),
+        }
+    }
 }
 
 /// `output` of a job update.

@@ -14,8 +14,11 @@
 //! - [`failure_reason`]: failure reasons and their mapping (wire.md 5.2, runner.md 5.4).
 //! - [`job_status`]: job states (queueing.md 10).
 //! - [`token`]: token formats and shortening (wire.md 7.1, runner.md 7.1).
+//! - [`secrets`]: secrets of a payload; [`artifact`]: types, formats and the upload query (wire.md 6).
+//! - [`time`]: points in time as GitLab writes them; [`other`]: answers of the smaller endpoints.
 //! - [`header`]: header names; [`error_body`]: error bodies (wire.md 1.8); [`path`]: URLs (wire.md 1.1, 2).
 
+pub mod artifact;
 pub mod error_body;
 pub mod failure_reason;
 pub mod field;
@@ -26,8 +29,13 @@ pub mod job_payload;
 pub mod job_request;
 pub mod job_status;
 pub mod job_update;
+mod object;
+pub mod other;
 pub mod path;
 pub mod runners;
+pub mod secrets;
+mod strict;
+pub mod time;
 pub mod token;
 pub mod trace;
 
@@ -38,3 +46,4 @@ pub use job_payload::JobPayload;
 pub use job_request::JobRequest;
 pub use job_status::JobStatus;
 pub use job_update::{JobUpdate, UpdateState};
+pub use time::WireTime;

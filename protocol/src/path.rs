@@ -1,5 +1,7 @@
 //! Paths of the runner API (wire.md 1.1 and 2).
 
+use crate::artifact::UploadQuery;
+
 /// Prefix of every endpoint.
 pub const API_V4: &str = "/api/v4/";
 
@@ -36,6 +38,22 @@ pub fn job_artifacts(id: i64) -> String {
     format!("jobs/{id}/artifacts")
 }
 
+/// `POST`: upload to job `id`; the `?` is there even without a member (wire.md 6.1).
+pub fn job_artifacts_upload(id: i64, query: &UploadQuery<'_>) -> String {
+    format!("jobs/{id}/artifacts?{}", query.encoded())
+}
+
+/// `GET`: artifacts of job `id`, as the runner asks: direct, or with an empty query (wire.md 6.3).
+pub fn job_artifacts_download(id: i64, direct: bool) -> String {
+    let member = if direct { "direct_download=true" } else { "" };
+    format!("jobs/{id}/artifacts?{member}")
+}
+
+/// `GET`: key of the job's suspended environment (wire.md 3.10).
+pub fn job_runtime_environment_key(id: i64) -> String {
+    format!("jobs/{id}/runtime_environment_key")
+}
+
 /// Why a configured URL cannot be used (WIRE-CON-02).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BaseUrlError {
@@ -45,16 +63,23 @@ pub enum BaseUrlError {
 }
 
 /// The API base of a configured `url`: trailing slashes and one `/ci` removed, `/api/v4/` added
-/// (wire.md 1.1, WIRE-CON-01).
+/// (wire.md 1.1, WIRE-CON-01). Endpoints are appended to it as they stand.
+///
+/// A query or fragment swallows the added part, and what remains of the path counts up to its last
+/// slash: `http://h/a?x=1` gives `http://h/` (recorded in `url-forms`). The scheme is lower-cased.
 pub fn api_base(url: &str) -> Result<String, BaseUrlError> {
-    let scheme_ok = ["http://", "https://"].iter().any(|scheme| {
-        url.get(..scheme.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(scheme))
-    });
-    if !scheme_ok {
+    let (scheme, _) = url.split_once("://").ok_or(BaseUrlError::Scheme)?;
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme != "http" && scheme != "https" {
         return Err(BaseUrlError::Scheme);
     }
-    let trimmed = url.trim_end_matches('/');
+    let trimmed = url[scheme.len()..].trim_end_matches('/');
     let trimmed = trimmed.strip_suffix("/ci").unwrap_or(trimmed);
-    Ok(format!("{trimmed}{API_V4}"))
+    let Some(end) = trimmed.find(['?', '#']) else {
+        return Ok(format!("{scheme}{trimmed}{API_V4}"));
+    };
+    // `://` comes before the authority, so a path is there only if a slash follows those.
+    let path = &trimmed[3..end];
+    let base = path.rfind('/').map_or(path, |slash| &path[..slash]);
+    Ok(format!("{scheme}://{base}/"))
 }

@@ -13,6 +13,9 @@ pub const PERSONAL_PREFIX: &str = "glpat-";
 /// Prefix of a registration token.
 pub const REGISTRATION_PREFIX: &str = "GR1348941";
 
+/// What follows `glrt-` for instance, group and project runners.
+pub const TYPE_PREFIXES: [&str; 3] = ["t1_", "t2_", "t3_"];
+
 /// Length of the short form of a token in logs and directory names.
 pub const SHORT_LENGTH: usize = 9;
 
@@ -33,30 +36,36 @@ pub fn is_created(token: &str) -> bool {
     token.starts_with(RUNNER_PREFIX)
 }
 
-/// The short form: known prefixes stripped, then the first 9 characters.
+/// The short form: a known prefix stripped, then the first 9 characters (runner.md 7.1).
 pub fn short(token: &str) -> &str {
-    let mut rest = token;
-    for prefix in [RUNNER_PREFIX, LEGACY_RUNNER_PREFIX, JOB_PREFIX] {
-        if let Some(stripped) = rest.strip_prefix(prefix) {
-            rest = stripped;
-            break;
-        }
-    }
-    for prefix in ["t1_", "t2_", "t3_"] {
-        if let Some(stripped) = rest.strip_prefix(prefix) {
-            rest = stripped;
-            break;
-        }
-    }
-    if let Some(stripped) = rest.strip_prefix("GR")
-        && stripped.len() >= 7
-        && stripped.as_bytes()[..7].iter().all(u8::is_ascii_hexdigit)
-    {
-        rest = &stripped[7..];
-    }
+    let rest = without_prefix(token);
     let end = rest
         .char_indices()
         .nth(SHORT_LENGTH)
         .map_or(rest.len(), |(index, _)| index);
     &rest[..end]
+}
+
+/// `token` without the one prefix that it has: `glrt-` with or without a type, a bare type, `glrtr-`,
+/// `glcbt-`, or `GR` and 7 hex digits.
+fn without_prefix(token: &str) -> &str {
+    for prefix in [LEGACY_RUNNER_PREFIX, JOB_PREFIX] {
+        if let Some(rest) = token.strip_prefix(prefix) {
+            return rest;
+        }
+    }
+    let created = token.strip_prefix(RUNNER_PREFIX);
+    let rest = created.unwrap_or(token);
+    for prefix in TYPE_PREFIXES {
+        if let Some(rest) = rest.strip_prefix(prefix) {
+            return rest;
+        }
+    }
+    if let Some(rest) = token.strip_prefix("GR")
+        && rest.len() >= 7
+        && rest.as_bytes()[..7].iter().all(u8::is_ascii_hexdigit)
+    {
+        return &rest[7..];
+    }
+    rest
 }

@@ -26,8 +26,24 @@ impl fmt::Display for ContentRange {
 /// `/total` are ignored (wire.md 4.3 step 3, WIRE-TRC-13). Ruby's `to_i`: leading digits, else 0.
 pub fn content_range_start(value: &str) -> u64 {
     let head = value.split('-').next().unwrap_or_default().trim_start();
-    let digits = head.bytes().take_while(u8::is_ascii_digit).count();
-    head[..digits].parse().unwrap_or(0)
+    let head = head.strip_prefix('+').unwrap_or(head);
+    let mut start: u64 = 0;
+    let mut after_digit = false;
+    for byte in head.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                // Ruby's integers have no limit; nothing stored is that long, so the top stands for all.
+                start = start
+                    .saturating_mul(10)
+                    .saturating_add(u64::from(byte - b'0'));
+                after_digit = true;
+            }
+            // Ruby allows single underscores between digits.
+            b'_' if after_digit => after_digit = false,
+            _ => break,
+        }
+    }
+    start
 }
 
 /// `Range` of a server's answer: `0-<stored size>`.
@@ -43,7 +59,10 @@ pub fn resync_offset(range: Option<&str>) -> u64 {
     let (Some(_), Some(last), None) = (parts.next(), parts.next(), parts.next()) else {
         return 0;
     };
-    last.parse().unwrap_or(0)
+    last.parse::<i64>()
+        .ok()
+        .and_then(|last| u64::try_from(last).ok())
+        .unwrap_or(0)
 }
 
 /// A checksum as it is sent: `crc32:` and 8 lower-case hex digits (RUN-LOG-11).
