@@ -12,13 +12,10 @@ use crate::job_payload::JobInput;
 /// `run`: a string that holds a JSON array of objects. Null and the empty string are fatal
 /// (WIRE-PAY-10 does not hold here; recorded decoder behaviour, wire.md 3.8).
 pub(crate) fn run<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<String>, D::Error> {
-    let text = match Value::deserialize(deserializer)? {
-        Value::String(text) => text,
-        _ => {
-            return Err(D::Error::custom(
-                "a string that holds a JSON array was expected",
-            ));
-        }
+    let Value::String(text) = Value::deserialize(deserializer)? else {
+        return Err(D::Error::custom(
+            "a string that holds a JSON array was expected",
+        ));
     };
     match serde_json::from_str::<Vec<BTreeMap<String, Value>>>(&text) {
         Ok(_) => Ok(Field::Value(text)),

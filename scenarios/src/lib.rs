@@ -23,3 +23,4 @@
 //! wrongly or broke.
 
 pub mod cli;
+pub mod conform;
