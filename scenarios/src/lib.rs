@@ -24,3 +24,5 @@
 
 pub mod cli;
 pub mod conform;
+pub mod process;
+pub mod session;

@@ -1,0 +1,175 @@
+//! The runner under test as a child process.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::sync::Notify;
+
+/// Name under which a runner is started. The program looks at it to know that it is a runner.
+pub const RUNNER_NAME: &str = "gitlab-runner";
+
+/// Which program is the runner under test.
+#[derive(Clone, Debug)]
+pub enum RunnerProgram {
+    /// This project's own, inside the program at this path (`gauntlet`).
+    Own(PathBuf),
+    /// Somebody else's, or the official one (`--runner-binary`).
+    Other(PathBuf),
+}
+
+impl RunnerProgram {
+    /// The runner inside the running program.
+    pub fn this() -> io::Result<RunnerProgram> {
+        std::env::current_exe().map(RunnerProgram::Own)
+    }
+
+    /// Gives the path to start, making a link with the runner's name in `folder` where needed.
+    pub fn link_in(&self, folder: &Path) -> io::Result<PathBuf> {
+        match self {
+            RunnerProgram::Other(path) => Ok(path.clone()),
+            RunnerProgram::Own(path) => {
+                std::fs::create_dir_all(folder)?;
+                let link = folder.join(RUNNER_NAME);
+                if !link.exists() {
+                    std::os::unix::fs::symlink(path, &link)?;
+                }
+                Ok(link)
+            }
+        }
+    }
+}
+
+/// What a process wrote, with a way to wait for it.
+#[derive(Debug, Default)]
+pub struct Terminal {
+    bytes: Mutex<Vec<u8>>,
+    changed: Notify,
+}
+
+impl Terminal {
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was written so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lock()).into_owned()
+    }
+
+    /// Waits until `condition` holds for what was written.
+    pub async fn until(&self, condition: impl Fn(&str) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if condition(&self.text()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    async fn copy_from(&self, mut from: impl AsyncRead + Unpin) {
+        let mut buffer = vec![0; 64 * 1024];
+        // An error reads like the end: the process is gone.
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            self.lock().extend_from_slice(&buffer[..count]);
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+/// A running runner. It is killed when dropped.
+#[derive(Debug)]
+pub struct RunnerProcess {
+    child: Child,
+    terminal: Arc<Terminal>,
+    copies: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// How to start a runner.
+#[derive(Clone, Debug)]
+pub struct Start<'a> {
+    /// Program.
+    pub program: &'a Path,
+    /// Arguments.
+    pub args: &'a [String],
+    /// Working directory.
+    pub folder: &'a Path,
+    /// `HOME`, which decides about profiles and git's configuration.
+    pub home: &'a Path,
+    /// Further environment.
+    pub environment: &'a [(String, String)],
+}
+
+impl RunnerProcess {
+    /// Starts a runner with an environment that does not depend on the caller's, but for `PATH`.
+    pub fn start(start: &Start<'_>) -> io::Result<RunnerProcess> {
+        let mut command = Command::new(start.program);
+        command
+            .args(start.args)
+            .current_dir(start.folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", start.home)
+            .env("LANG", "C.UTF-8")
+            .envs(start.environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let terminal = Arc::new(Terminal::default());
+        let mut copies = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            let terminal = Arc::clone(&terminal);
+            copies.push(tokio::spawn(async move { terminal.copy_from(stdout).await }));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            let terminal = Arc::clone(&terminal);
+            copies.push(tokio::spawn(async move { terminal.copy_from(stderr).await }));
+        }
+        Ok(RunnerProcess {
+            child,
+            terminal,
+            copies,
+        })
+    }
+
+    /// What it wrote.
+    pub fn terminal(&self) -> &Arc<Terminal> {
+        &self.terminal
+    }
+
+    /// Sends a signal to the runner alone, not to its jobs.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let Some(id) = self.child.id() else {
+            // It has ended already.
+            return Ok(());
+        };
+        signal::kill(Pid::from_raw(id as i32), signal).map_err(io::Error::from)
+    }
+
+    /// Waits for its end.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// Waits until all that it wrote was read. Only useful after its end; a job that outlives the
+    /// runner may hold its terminal open, so this waits at most one second.
+    pub async fn drain(&mut self) {
+        let copies = std::mem::take(&mut self.copies);
+        let all = async {
+            for copy in copies {
+                let _ = copy.await;
+            }
+        };
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), all).await;
+    }
+}

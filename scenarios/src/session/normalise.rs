@@ -1,0 +1,308 @@
+//! What is volatile between two runs of one session, in one place, with the reason.
+//!
+//! | what | becomes | why |
+//! |---|---|---|
+//! | time stamp of a log line, `2026-11-25T01:49:03.868591Z` | `<time>` | the clock |
+//! | time in a section marker, `section_start:1795571343:` | `section_start:<time>:` | the clock |
+//! | 32 hex digits (correlation ids, `X-Request-Id`) | `<id>` | random per call |
+//! | folder of the session | `/srv` | the recording's folder; a replay runs in a temporary one |
+//! | address of the server | `gitlab.example.com` | a replay listens on a loopback port |
+//! | `Running on <host>...`, host name | `Running on <host>...` | the machine |
+//! | version and revision of the runner in its banner | `gitlab-runner <version>` | ours names itself `gauntlet` |
+//! | branch and language in `User-Agent` | `gitlab-runner 19.4.0 (<build>; linux/amd64)` | ditto |
+//! | `info.version`, `info.revision`, `info.platform`, `info.architecture` | left out | ditto |
+//! | `checksum`, `output.checksum`, `output.bytesize` | left out | they follow from the log; the replay checks them against the bytes it got |
+//! | `Content-Length`, `Content-Range`, `Host`, `Connection` | left out | they follow from the body and the address; ranges are checked when a patch arrives |
+//! | `pid=`, `duration_s=` and ports on the terminal | `<pid>`, `<duration>`, `<port>` | the machine |
+//! | temporary names such as `/tmp/script123` | `/tmp/<name>` | random |
+
+use serde_json::Value;
+
+/// The folder that recorded sessions ran in.
+pub const RECORDED_ROOT: &str = "/srv";
+/// The server's host in recorded sessions.
+pub const RECORDED_HOST: &str = "gitlab.example.com";
+
+/// Where a replay runs, to be put back to where the recording ran.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Folder of the session, without a trailing slash.
+    pub root: String,
+    /// Host and port of the server.
+    pub host: String,
+    /// Name of the machine.
+    pub machine: String,
+}
+
+impl Place {
+    /// Where the recordings were made.
+    pub fn recorded() -> Place {
+        Place {
+            root: RECORDED_ROOT.to_owned(),
+            host: RECORDED_HOST.to_owned(),
+            machine: "vm".to_owned(),
+        }
+    }
+
+    /// Names of this place, put back to those of the recording.
+    fn restore(&self, text: &str) -> String {
+        let text = text.replace(&self.host, RECORDED_HOST);
+        text.replace(&self.root, RECORDED_ROOT)
+    }
+
+    /// Recorded text as it must read in this place.
+    pub fn transpose(&self, text: &str) -> String {
+        replace_root(&text.replace(RECORDED_HOST, &self.host), &self.root)
+    }
+}
+
+/// Replaces the recorded folder where it is a whole path segment: `/srv` and `/srv/x`, not `/srvx`.
+fn replace_root(text: &str, root: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find(RECORDED_ROOT) {
+        let (before, from) = rest.split_at(found);
+        let after = &from[RECORDED_ROOT.len()..];
+        let starts = !before.ends_with(|c: char| c.is_alphanumeric() || c == '/' || c == '.');
+        let ends = !after.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
+        out.push_str(before);
+        out.push_str(if starts && ends { root } else { RECORDED_ROOT });
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The log of a job without what is volatile.
+pub fn trace(bytes: &[u8], place: &Place) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = place.restore(&text);
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        out.push_str(&trace_line(line, place));
+    }
+    out
+}
+
+fn trace_line(line: &str, place: &Place) -> String {
+    let line = stamps(line);
+    let line = ids(&line);
+    let line = section_times(&line);
+    let line = replace_between(&line, "Running with gitlab-runner ", "\x1b[0;m", "<version>");
+    let running_on = format!("Running on {}...", place.machine);
+    line.replace(&running_on, "Running on <host>...")
+}
+
+/// Length of `2026-11-25T01:49:03.868591Z`.
+const STAMP_LENGTH: usize = 27;
+
+/// Time stamps with six decimals, wherever they stand.
+fn stamps(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('T') {
+        let start = at.wrapping_sub(10);
+        if let Some(stamp) = rest.get(start..start.wrapping_add(STAMP_LENGTH))
+            && is_stamp(stamp)
+        {
+            out.push_str(&rest[..start]);
+            out.push_str("<time>");
+            rest = &rest[start + STAMP_LENGTH..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn is_stamp(text: &str) -> bool {
+    text.bytes().enumerate().all(|(index, byte)| match index {
+        4 | 7 => byte == b'-',
+        10 => byte == b'T',
+        13 | 16 => byte == b':',
+        19 => byte == b'.',
+        26 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    })
+}
+
+/// Runs of exactly 32 lower-case hex digits.
+fn ids(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut run = String::new();
+    let flush = |run: &mut String, out: &mut String| {
+        out.push_str(if run.len() == 32 { "<id>" } else { run });
+        run.clear();
+    };
+    for c in line.chars() {
+        if c.is_ascii_digit() || ('a'..='f').contains(&c) {
+            run.push(c);
+        } else {
+            flush(&mut run, &mut out);
+            out.push(c);
+        }
+    }
+    flush(&mut run, &mut out);
+    out
+}
+
+fn section_times(line: &str) -> String {
+    let mut out = line.to_owned();
+    for marker in ["section_start:", "section_end:"] {
+        out = replace_digits_after(&out, marker, ":", "<time>");
+    }
+    out
+}
+
+/// Replaces the digits between `marker` and `end`.
+fn replace_digits_after(line: &str, marker: &str, end: &str, by: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find(marker) {
+        let (head, tail) = rest.split_at(at + marker.len());
+        out.push_str(head);
+        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+        if digits > 0 && tail[digits..].starts_with(end) {
+            out.push_str(by);
+            rest = &tail[digits..];
+        } else {
+            rest = tail;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Replaces what stands between `marker` and the next `end`.
+fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
+    let Some(at) = line.find(marker) else {
+        return line.to_owned();
+    };
+    let start = at + marker.len();
+    let Some(length) = line[start..].find(end) else {
+        return line.to_owned();
+    };
+    format!("{}{by}{}", &line[..start], &line[start + length..])
+}
+
+/// Members of `info` that tell one build from another.
+const BUILD_MEMBERS: [&str; 4] = ["version", "revision", "platform", "architecture"];
+
+/// A JSON body without what is volatile.
+pub fn json(mut body: Value, place: &Place) -> Value {
+    if let Some(info) = body.get_mut("info").and_then(Value::as_object_mut) {
+        for member in BUILD_MEMBERS {
+            info.remove(member);
+        }
+    }
+    if let Some(members) = body.as_object_mut() {
+        members.remove("checksum");
+    }
+    if let Some(output) = body.get_mut("output").and_then(Value::as_object_mut) {
+        output.remove("checksum");
+        output.remove("bytesize");
+    }
+    strings(&mut body, &|text| place.restore(text));
+    body
+}
+
+fn strings(value: &mut Value, change: &dyn Fn(&str) -> String) {
+    match value {
+        Value::String(text) => *text = change(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| strings(item, change)),
+        Value::Object(members) => members
+            .values_mut()
+            .for_each(|member| strings(member, change)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Headers that are compared, by lower-case name, sorted; `None` = the header does not matter.
+pub fn header(name: &str, value: &str, place: &Place) -> Option<(String, String)> {
+    let name = name.to_ascii_lowercase();
+    let value = match name.as_str() {
+        "content-length" | "content-range" | "host" | "connection" | "transfer-encoding" => {
+            return None;
+        }
+        "x-request-id" => ids(value),
+        "user-agent" => build(value),
+        "content-type" => replace_boundary(value),
+        _ => place.restore(value),
+    };
+    Some((name, value))
+}
+
+fn replace_boundary(value: &str) -> String {
+    match value.split_once("boundary=") {
+        Some((head, _)) => format!("{head}boundary=<boundary>"),
+        None => value.to_owned(),
+    }
+}
+
+/// `gitlab-runner 19.4.0 (main; go1.26.8; linux/amd64)`: branch and language are the build's.
+fn build(value: &str) -> String {
+    let Some((head, tail)) = value.split_once(" (") else {
+        return value.to_owned();
+    };
+    let machine = tail.rsplit("; ").next().unwrap_or(tail);
+    format!("{head} (<build>; {machine}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn place() -> Place {
+        Place {
+            root: "/tmp/x1".to_owned(),
+            host: "127.0.0.1:4711".to_owned(),
+            machine: "box".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_volatile_in_a_log() {
+        let ours = b"2026-11-25T01:49:03.868591Z 00O section_start:17955:get_sources\r\x1b[0K\n\
+            2026-11-25T01:49:03.868591Z 01O id cd5ec1fe9fd94203aaca610dd6d408f7 in /tmp/x1/builds\n\
+            2026-11-25T01:49:03.868591Z 01O Running on box...\n\
+            2026-11-25T01:49:03.868591Z 00O \x1b[0KRunning with gitlab-runner 19.4.0 (x)\x1b[0;m\n\
+            http://127.0.0.1:4711/a\n";
+        assert_eq!(
+            trace(ours, &place()),
+            "<time> 00O section_start:<time>:get_sources\r\x1b[0K\n<time> 01O id <id> in /srv/builds\n\
+             <time> 01O Running on <host>...\n\
+             <time> 00O \x1b[0KRunning with gitlab-runner <version>\x1b[0;m\nhttp://gitlab.example.com/a\n"
+        );
+    }
+
+    #[test]
+    fn only_whole_paths_are_moved() {
+        let text = "/srv /srv/a /srvx x/srv \"/srv\" http://gitlab.example.com/srv";
+        assert_eq!(
+            place().transpose(text),
+            "/tmp/x1 /tmp/x1/a /srvx x/srv \"/tmp/x1\" http://127.0.0.1:4711/srv"
+        );
+    }
+
+    #[test]
+    fn what_is_volatile_in_a_request() {
+        let body = json!({"info": {"version": "1", "name": "n"}, "checksum": "c", "output": {"bytesize": 1},
+            "token": "t"});
+        assert_eq!(
+            json(body, &place()),
+            json!({"info": {"name": "n"}, "output": {}, "token": "t"})
+        );
+        let agent = "gitlab-runner 19.4.0 (main; go1.26.8; linux/amd64)";
+        assert_eq!(
+            header("User-Agent", agent, &place()),
+            Some((
+                "user-agent".to_owned(),
+                "gitlab-runner 19.4.0 (<build>; linux/amd64)".to_owned()
+            ))
+        );
+        assert_eq!(header("Host", "x", &place()), None);
+    }
+}

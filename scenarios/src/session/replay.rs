@@ -1,0 +1,291 @@
+//! Plays a recording as the server to a real runner process, and keeps what the runner did.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::compare::{self, Difference};
+use super::git::{self, GitError};
+use super::normalise::Place;
+use super::recording::Recording;
+use super::script::{Script, Stream};
+use super::stand_in::{self, Progress, Seen, StandIn};
+use crate::process::{RunnerProcess, RunnerProgram, Start};
+
+/// System id of the recorded runner.
+const SYSTEM_ID: &str = "s_0123456789ab";
+/// How much longer than the recording a replay may take, s.
+const SLACK_S: f64 = 30.0;
+/// How long to wait for the terminal to say that all jobs are gone.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// How to replay.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The runner under test.
+    pub program: RunnerProgram,
+}
+
+/// What a runner did in a replay.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// Where it ran.
+    pub place: Place,
+    /// Every exchange, in order.
+    pub seen: Vec<Seen>,
+    /// Log of each job, from the accepted patches.
+    pub traces: BTreeMap<i64, Vec<u8>>,
+    /// Exit code of each command; `None` = it had to be killed, or a signal ended it.
+    pub exits: Vec<Option<i32>>,
+    /// Terminal of each command.
+    pub terminal: Vec<String>,
+    /// `config.toml` afterwards.
+    pub config_after: Option<String>,
+    /// What the session still waited for when the time was over; empty = it ended by itself.
+    pub overdue: Vec<String>,
+}
+
+/// Why a replay cannot be played.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The file system or the network says no.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        error: io::Error,
+    },
+    /// A repository of the recording.
+    #[error("repositories of the recording: {0}")]
+    Git(#[from] GitError),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ReplayError {
+    let what = what.into();
+    move |error| ReplayError::Io { what, error }
+}
+
+/// Plays a recording and compares.
+pub async fn replay(
+    recording: &Recording,
+    options: &Options,
+) -> Result<(Replayed, Vec<Difference>), ReplayError> {
+    let replayed = play(recording, options).await?;
+    let differences = compare::compare(recording, &replayed);
+    Ok((replayed, differences))
+}
+
+/// Plays a recording to the runner.
+pub async fn play(recording: &Recording, options: &Options) -> Result<Replayed, ReplayError> {
+    let temp = tempfile::Builder::new()
+        .prefix("replay-")
+        .tempdir()
+        .map_err(io_error("temporary folder"))?;
+    let stage = Stage::set(recording, options, temp.path()).await?;
+    let mut replayed = Replayed {
+        place: stage.place.clone(),
+        seen: Vec::new(),
+        traces: BTreeMap::new(),
+        exits: Vec::new(),
+        terminal: Vec::new(),
+        config_after: None,
+        overdue: Vec::new(),
+    };
+    let server = tokio::spawn(Arc::clone(&stage.stand_in).serve(stage.listener));
+    for (index, command) in recording.commands.iter().enumerate() {
+        let args: Vec<String> = command
+            .args
+            .iter()
+            .map(|arg| stage.place.transpose(arg))
+            .collect();
+        let mut process = RunnerProcess::start(&Start {
+            program: &stage.program,
+            args: &args,
+            folder: &stage.root,
+            home: &stage.home,
+            environment: &[],
+        })
+        .map_err(io_error(stage.program.display().to_string()))?;
+        let recorded = recording.terminal.get(index).map_or("", String::as_str);
+        let limit = Duration::from_secs_f64(command.took_s + SLACK_S);
+        let run = conduct(&mut process, &stage.stand_in, recorded);
+        if let Ok(status) = tokio::time::timeout(limit, run).await {
+            let status = status.map_err(io_error("waiting for the runner"))?;
+            replayed.exits.push(status.code());
+        } else {
+            replayed.overdue = missing(&stage.stand_in);
+            let _ = process.signal(Signal::SIGKILL);
+            let _ = process.wait().await;
+            replayed.exits.push(None);
+        }
+        process.drain().await;
+        replayed.terminal.push(process.terminal().text());
+    }
+    server.abort();
+    replayed.config_after = fs::read_to_string(stage.root.join("config.toml")).ok();
+    let mut progress = stage.stand_in.progress();
+    replayed.seen = std::mem::take(&mut progress.seen);
+    replayed.traces = std::mem::take(&mut progress.traces);
+    Ok(replayed)
+}
+
+/// All that a replay needs, in one temporary folder.
+struct Stage {
+    place: Place,
+    root: PathBuf,
+    home: PathBuf,
+    program: PathBuf,
+    stand_in: Arc<StandIn>,
+    listener: tokio::net::TcpListener,
+}
+
+impl Stage {
+    async fn set(
+        recording: &Recording,
+        options: &Options,
+        temp: &Path,
+    ) -> Result<Stage, ReplayError> {
+        let folder = |name: &str| {
+            let path = temp.join(name);
+            fs::create_dir_all(&path)
+                .map(|()| path)
+                .map_err(io_error(format!("temporary folder {name}")))
+        };
+        let (root, home, repositories) = (folder("srv")?, folder("home")?, folder("git")?);
+        git::recover(&recording.exchanges, &repositories)?;
+        let (listener, address) = stand_in::listen()
+            .await
+            .map_err(io_error("loopback port"))?;
+        let place = Place {
+            root: root.display().to_string(),
+            host: address.to_string(),
+            machine: hostname::get()
+                .map(|name| name.to_string_lossy().into_owned())
+                .map_err(io_error("host name"))?,
+        };
+        let write = |name: &str, text: &str| {
+            fs::write(root.join(name), text).map_err(io_error(name.to_owned()))
+        };
+        if let Some(config) = &recording.config_before {
+            write("config.toml", &place.transpose(config))?;
+        }
+        write(".runner_system_id", SYSTEM_ID)?;
+        let program = options
+            .program
+            .link_in(&temp.join("bin"))
+            .map_err(io_error("link to the runner"))?;
+        Ok(Stage {
+            stand_in: StandIn::new(
+                Script::new(&recording.exchanges),
+                place.clone(),
+                repositories,
+            ),
+            place,
+            root,
+            home,
+            program,
+            listener,
+        })
+    }
+}
+
+/// Waits for the end of a command; a `run` gets its signal when all else has happened.
+async fn conduct(
+    process: &mut RunnerProcess,
+    stand_in: &StandIn,
+    recorded: &str,
+) -> io::Result<std::process::ExitStatus> {
+    let signals = recorded_signals(recorded);
+    let terminal = Arc::clone(process.terminal());
+    let script = async {
+        if signals.is_empty() {
+            return std::future::pending().await;
+        }
+        stand_in.until(|progress| done(stand_in.script(), progress)).await;
+        let gone = removed(recorded);
+        let settled = terminal.until(|text| removed(text) >= gone);
+        let _ = tokio::time::timeout(SETTLE, settled).await;
+    };
+    tokio::select! {
+        biased;
+        status = process.wait() => return status,
+        () = script => {}
+    }
+    for signal in signals {
+        process.signal(signal)?;
+    }
+    process.wait().await
+}
+
+/// How many jobs the terminal says are gone.
+fn removed(terminal: &str) -> usize {
+    terminal.matches("Removed job from processing list").count()
+}
+
+/// The signals that the recorded runner got, in order.
+fn recorded_signals(terminal: &str) -> Vec<Signal> {
+    terminal
+        .lines()
+        .filter(|line| line.contains("received stop signal"))
+        .filter_map(|line| {
+            let at = line.find("stop-signal")?;
+            let name = line[at..].rsplit('=').next()?;
+            match name.split_whitespace().next()? {
+                "quit" => Some(Signal::SIGQUIT),
+                "terminated" => Some(Signal::SIGTERM),
+                "interrupt" => Some(Signal::SIGINT),
+                _ => None,
+            }
+        })
+        .collect()
+}
+
+/// Whether a stream has to be walked to its end before the session is over. Patches and keep-alives
+/// come by a timer, git asks as it likes.
+fn counts(stream: &Stream) -> bool {
+    !matches!(stream, Stream::Patch(_) | Stream::Running(_) | Stream::Git)
+}
+
+fn done(script: &Script, progress: &Progress) -> bool {
+    script
+        .streams
+        .iter()
+        .filter(|(stream, _)| counts(stream))
+        .all(|(stream, recorded)| {
+            progress.counts.get(stream).copied().unwrap_or_default() >= recorded.len()
+        })
+}
+
+fn missing(stand_in: &StandIn) -> Vec<String> {
+    let progress = stand_in.progress();
+    stand_in
+        .script()
+        .streams
+        .iter()
+        .filter(|(stream, _)| counts(stream))
+        .filter_map(|(stream, recorded)| {
+            let came = progress.counts.get(stream).copied().unwrap_or_default();
+            (came < recorded.len()).then(|| format!("{stream}: {came} of {}", recorded.len()))
+        })
+        .collect()
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_read_from_the_terminal() {
+        let text = "\x1b[0;33mWARNING: [runWait] received stop signal  \x1b[0;m  \
+            \x1b[0;33mbuilds\x1b[0;m=0 \x1b[0;33mstop-signal\x1b[0;m=quit\nother\n\
+            [handleGracefulShutdown] received stop signal stop-signal=terminated\n";
+        assert_eq!(recorded_signals(text), [Signal::SIGQUIT, Signal::SIGTERM]);
+    }
+}

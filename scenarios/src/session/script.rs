@@ -1,0 +1,232 @@
+//! What the server answers, by position and by the state of each job.
+//!
+//! A recording cannot be replayed by looking a request up in a table: a poll is the same request a
+//! thousand times, each with its own answer. So the exchanges are sorted into [`Stream`]s that keep
+//! their order, and the stand-in walks along each of them. Between streams no order is demanded,
+//! because it was an accident of the recording: six jobs that run at once end in any order.
+//!
+//! A log is cut into patches by a timer, so the nth patch of a replay need not be the nth of the
+//! recording. The stand-in stores logs itself, and answers a patch by its range; only answers that the
+//! range does not explain (a 403, a 416 out of the blue, another `Job-Status`) come from the script.
+
+use std::collections::BTreeMap;
+
+use protocol::header;
+use serde_json::Value;
+
+use super::git::is_git;
+use super::har::Exchange;
+
+/// One line of talk, whose order matters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Polls of one runner token.
+    Poll(String),
+    /// Log patches of one job.
+    Patch(i64),
+    /// Updates of one job with the state `running`.
+    Running(i64),
+    /// Updates of one job with another state: the final one and its repetitions.
+    Final(i64),
+    /// Git.
+    Git,
+    /// Everything else, by method and path.
+    Other(String, String),
+}
+
+impl std::fmt::Display for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stream::Poll(token) => write!(f, "poll with token {}", protocol::token::short(token)),
+            Stream::Patch(job) => write!(f, "log patch of job {job}"),
+            Stream::Running(job) => write!(f, "`running` update of job {job}"),
+            Stream::Final(job) => write!(f, "final update of job {job}"),
+            Stream::Git => write!(f, "git request"),
+            Stream::Other(method, path) => write!(f, "{method} {path}"),
+        }
+    }
+}
+
+/// Which stream a request belongs to. `header` looks a header up by its lower-case name.
+pub fn stream_of(
+    method: &str,
+    target: &str,
+    header: &dyn Fn(&str) -> Option<String>,
+    body: &[u8],
+) -> Stream {
+    let path = target.split('?').next().unwrap_or(target);
+    if is_git(path) {
+        return Stream::Git;
+    }
+    let api = path.strip_prefix(protocol::path::API_V4).unwrap_or(path);
+    if method == "POST" && api == protocol::path::JOBS_REQUEST {
+        let token = header(header::RUNNER_TOKEN).unwrap_or_default();
+        return Stream::Poll(token);
+    }
+    if let Some(rest) = api.strip_prefix("jobs/") {
+        let (id, tail) = rest.split_once('/').unwrap_or((rest, ""));
+        if let Ok(id) = id.parse() {
+            match (method, tail) {
+                ("PATCH", "trace") => return Stream::Patch(id),
+                ("PUT", "") if state(body).as_deref() == Some("running") => {
+                    return Stream::Running(id);
+                }
+                ("PUT", "") => return Stream::Final(id),
+                _ => {}
+            }
+        }
+    }
+    Stream::Other(method.to_owned(), path.to_owned())
+}
+
+fn state(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    body.get("state")?.as_str().map(str::to_owned)
+}
+
+impl Stream {
+    /// The stream of a recorded exchange.
+    pub fn of(exchange: &Exchange) -> Stream {
+        let header = |name: &str| exchange.header(name).map(str::to_owned);
+        stream_of(&exchange.method, &exchange.target, &header, &exchange.body)
+    }
+}
+
+/// How a recorded patch was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PatchRule {
+    /// As its range deserves: 202 if it starts where the log ends, else 416.
+    ByRange,
+    /// With the recorded status, whatever the range. `ahead` is how far the recorded `Range` lies
+    /// ahead of what was stored, in bytes; `None` = there was no `Range`, or it named 0.
+    Forced {
+        /// See above.
+        ahead: Option<i64>,
+    },
+}
+
+/// The streams of a recording, in the order of their first exchange.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// Exchanges of each stream, in order.
+    pub streams: BTreeMap<Stream, Vec<Exchange>>,
+    /// For each job, one rule per recorded patch.
+    pub patches: BTreeMap<i64, Vec<PatchRule>>,
+}
+
+impl Script {
+    /// Sorts the exchanges of a recording.
+    pub fn new(exchanges: &[Exchange]) -> Script {
+        let mut streams: BTreeMap<Stream, Vec<Exchange>> = BTreeMap::new();
+        for exchange in exchanges {
+            streams
+                .entry(Stream::of(exchange))
+                .or_default()
+                .push(exchange.clone());
+        }
+        let patches = streams
+            .iter()
+            .filter_map(|(stream, exchanges)| match stream {
+                Stream::Patch(job) => Some((*job, patch_rules(exchanges))),
+                _ => None,
+            })
+            .collect();
+        Script { streams, patches }
+    }
+}
+
+/// Start of `Content-Range: first-last`.
+pub fn range_start(value: Option<&str>) -> Option<u64> {
+    value?.split_once('-')?.0.parse().ok()
+}
+
+fn range_end(value: Option<&str>) -> Option<u64> {
+    value?.split_once('-')?.1.parse().ok()
+}
+
+fn patch_rules(exchanges: &[Exchange]) -> Vec<PatchRule> {
+    let mut stored: u64 = 0;
+    exchanges
+        .iter()
+        .map(|exchange| {
+            let fits = range_start(exchange.header(header::CONTENT_RANGE)) == Some(stored);
+            let named = range_end(exchange.answer_header(header::RANGE));
+            let natural = match exchange.status {
+                202 => fits,
+                416 => !fits && named == Some(stored),
+                _ => false,
+            };
+            if natural {
+                if exchange.status == 202 {
+                    stored += exchange.body.len() as u64;
+                }
+                return PatchRule::ByRange;
+            }
+            PatchRule::Forced {
+                ahead: named
+                    .filter(|named| *named > 0)
+                    .map(|named| named as i64 - stored as i64),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn patch(range: &str, length: usize, status: u16, answer: &str) -> Exchange {
+        Exchange {
+            at_s: 0.0,
+            method: "PATCH".to_owned(),
+            target: "/api/v4/jobs/7/trace?debug_trace=false".to_owned(),
+            host: String::new(),
+            headers: vec![("Content-Range".to_owned(), range.to_owned())],
+            body: Bytes::from(vec![b'x'; length]),
+            status,
+            answer_headers: vec![("Range".to_owned(), answer.to_owned())],
+            answer: Bytes::new(),
+            answer_type: String::new(),
+            took_ms: 0.0,
+        }
+    }
+
+    /// The patches of the recording `trace-416`: the second 416 follows from the range, the first does
+    /// not.
+    #[test]
+    fn what_the_range_explains_is_not_forced() {
+        let rules = patch_rules(&[
+            patch("0-1929", 1930, 202, "0-1930"),
+            patch("1930-2046", 117, 416, "0-0"),
+            patch("0-2530", 2531, 416, "0-1930"),
+            patch("1930-2530", 601, 202, "0-2531"),
+            patch("2531-2532", 2, 416, "0-2600"),
+        ]);
+        assert_eq!(
+            rules,
+            [
+                PatchRule::ByRange,
+                PatchRule::Forced { ahead: None },
+                PatchRule::ByRange,
+                PatchRule::ByRange,
+                PatchRule::Forced { ahead: Some(69) },
+            ]
+        );
+    }
+
+    #[test]
+    fn requests_find_their_stream() {
+        let none = |_: &str| None;
+        let of = |method, target, body: &str| stream_of(method, target, &none, body.as_bytes());
+        assert_eq!(of("PUT", "/api/v4/jobs/3", r#"{"state":"running"}"#), Stream::Running(3));
+        assert_eq!(of("PUT", "/api/v4/jobs/3", r#"{"state":"failed"}"#), Stream::Final(3));
+        assert_eq!(of("PATCH", "/api/v4/jobs/3/trace?debug_trace=true", ""), Stream::Patch(3));
+        assert_eq!(of("GET", "/a/b.git/info/refs?service=x", ""), Stream::Git);
+        assert_eq!(of("POST", "/api/v4/jobs/request", ""), Stream::Poll(String::new()));
+        assert_eq!(
+            of("POST", "/api/v4/jobs/3/artifacts?x=1", ""),
+            Stream::Other("POST".to_owned(), "/api/v4/jobs/3/artifacts".to_owned())
+        );
+    }
+}

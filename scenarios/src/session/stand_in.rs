@@ -1,0 +1,342 @@
+//! The server of a replay: plays a [`Script`] on a loopback port and keeps what it sees.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use protocol::header;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::git::{self, GitRequest};
+use super::har::Exchange;
+use super::normalise::Place;
+use super::script::{PatchRule, Script, Stream, range_start, stream_of};
+
+/// An answer that took longer than this in the recording was held back on purpose.
+const HELD_MS: f64 = 1000.0;
+
+/// A request as it arrived, and how it was answered.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Its stream.
+    pub stream: Stream,
+    /// The exchange, in the form of a recorded one.
+    pub exchange: Exchange,
+}
+
+/// What the stand-in knows.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Every exchange, in order of arrival.
+    pub seen: Vec<Seen>,
+    /// How many requests of each stream came.
+    pub counts: BTreeMap<Stream, usize>,
+    /// Log of each job, from the accepted patches.
+    pub traces: BTreeMap<i64, Vec<u8>>,
+}
+
+/// The server of one replay.
+#[derive(Debug)]
+pub struct StandIn {
+    script: Script,
+    place: Place,
+    repositories: PathBuf,
+    started: Instant,
+    progress: Mutex<Progress>,
+    changed: Notify,
+}
+
+/// The answer is to cut the connection.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is closed without an answer, as in the recording")]
+struct Cut;
+
+impl StandIn {
+    /// A stand-in that plays `script` at `place`, with git repositories in `repositories`.
+    pub fn new(script: Script, place: Place, repositories: PathBuf) -> Arc<StandIn> {
+        Arc::new(StandIn {
+            script,
+            place,
+            repositories,
+            started: Instant::now(),
+            progress: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// What was seen so far.
+    pub fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The script.
+    pub fn script(&self) -> &Script {
+        &self.script
+    }
+
+    /// Waits until `condition` holds. It is looked at after every request.
+    pub async fn until(&self, condition: impl Fn(&Progress) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, so that no change in between is missed.
+            changed.as_mut().enable();
+            if condition(&self.progress()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Serves until the task is dropped.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        let mut connections = tokio::task::JoinSet::new();
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // A connection that died before it was accepted; the listener is fine.
+                continue;
+            };
+            let this = Arc::clone(&self);
+            connections.spawn(async move {
+                let service = service_fn(move |request| Arc::clone(&this).handle(request));
+                // A cut connection is an answer of the script; any other error the runner sees too.
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    }
+
+    async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Cut> {
+        let (head, body) = request.into_parts();
+        let at_s = self.started.elapsed().as_secs_f64();
+        let body = body
+            .collect()
+            .await
+            .map_or_else(|_| Bytes::new(), http_body_util::Collected::to_bytes);
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), ToString::to_string);
+        let header = |name: &str| {
+            let value = head.headers.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let stream = stream_of(head.method.as_str(), &target, &header, &body);
+        let answer = match &stream {
+            Stream::Git => self.git(head.method.as_str(), &target, &header, &body).await,
+            _ => self.scripted(&stream, &header, &body).await,
+        };
+        let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
+        self.keep(Seen {
+            stream,
+            exchange: Exchange {
+                at_s,
+                method: head.method.to_string(),
+                target,
+                host: self.place.host.clone(),
+                headers: pairs(&head.headers),
+                body,
+                status,
+                answer_headers: answer
+                    .as_ref()
+                    .map(|answer| pairs(answer.headers()))
+                    .unwrap_or_default(),
+                answer: answer
+                    .as_ref()
+                    .map(|answer| answer.body().clone())
+                    .unwrap_or_default(),
+                answer_type: String::new(),
+                took_ms: 0.0,
+            },
+        });
+        answer.map(|answer| answer.map(Full::new))
+    }
+
+    fn keep(&self, seen: Seen) {
+        self.progress().seen.push(seen);
+        self.changed.notify_waiters();
+    }
+
+    /// Git wants a name and a password; then git itself answers.
+    async fn git(
+        &self,
+        method: &str,
+        target: &str,
+        header: &(dyn Fn(&str) -> Option<String> + Sync),
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, Cut> {
+        *self.progress().counts.entry(Stream::Git).or_default() += 1;
+        if header("authorization").is_none() {
+            let mut answer = Response::new(Bytes::from_static(b"HTTP Basic: Access denied\n"));
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            answer.headers_mut().insert(
+                http::header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"GitLab\""),
+            );
+            return Ok(answer);
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let request = GitRequest {
+            root: &self.repositories,
+            method,
+            path,
+            query,
+            header,
+            body,
+        };
+        Ok(git::serve(request).await.unwrap_or_else(|error| {
+            let mut answer = Response::new(Bytes::from(error.to_string()));
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            answer
+        }))
+    }
+
+    /// The next answer of the stream.
+    async fn scripted(
+        &self,
+        stream: &Stream,
+        header: &(dyn Fn(&str) -> Option<String> + Sync),
+        body: &Bytes,
+    ) -> Result<Response<Bytes>, Cut> {
+        let index = {
+            let mut progress = self.progress();
+            let count = progress.counts.entry(stream.clone()).or_default();
+            *count += 1;
+            *count - 1
+        };
+        let recorded = self.script.streams.get(stream);
+        let Some(exchange) = recorded.and_then(|all| all.get(index).or(all.last())) else {
+            return Ok(unknown());
+        };
+        // Past its end a stream repeats its last answer, but a job is never handed out twice.
+        let past = recorded.is_some_and(|all| index >= all.len());
+        if past && matches!(stream, Stream::Poll(_)) {
+            return Ok(plain(StatusCode::NO_CONTENT));
+        }
+        if exchange.took_ms > HELD_MS && !past {
+            tokio::time::sleep(Duration::from_secs_f64(exchange.took_ms / 1000.0)).await;
+        }
+        if exchange.status == 0 {
+            return Err(Cut);
+        }
+        if let Stream::Patch(job) = stream {
+            let start = range_start(header(header::CONTENT_RANGE).as_deref());
+            return Ok(self.patch(*job, index, start, exchange, body));
+        }
+        Ok(self.answer(exchange, None))
+    }
+
+    fn patch(
+        &self,
+        job: i64,
+        index: usize,
+        start: Option<u64>,
+        exchange: &Exchange,
+        body: &Bytes,
+    ) -> Response<Bytes> {
+        let rule = self.script.patches[&job]
+            .get(index)
+            .cloned()
+            .unwrap_or(PatchRule::ByRange);
+        let mut progress = self.progress();
+        let stored = progress.traces.entry(job).or_default();
+        match rule {
+            PatchRule::ByRange => {
+                let fits = start == Some(stored.len() as u64);
+                if fits {
+                    stored.extend_from_slice(body);
+                }
+                let status = if fits { 202 } else { 416 };
+                let mut answer = self.answer(exchange, Some(stored.len() as u64));
+                *answer.status_mut() =
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
+                answer
+            }
+            PatchRule::Forced { ahead } => {
+                if exchange.status == 202 {
+                    stored.extend_from_slice(body);
+                }
+                let named = ahead.map(|ahead| (stored.len() as i64 + ahead).max(0) as u64);
+                self.answer(exchange, named)
+            }
+        }
+    }
+
+    /// The recorded answer, with addresses of this place; `range` replaces the end of its `Range`.
+    fn answer(&self, exchange: &Exchange, range: Option<u64>) -> Response<Bytes> {
+        let body = match std::str::from_utf8(&exchange.answer) {
+            Ok(text) => Bytes::from(self.place.transpose(text)),
+            Err(_) => exchange.answer.clone(),
+        };
+        let mut answer = Response::new(body);
+        *answer.status_mut() =
+            StatusCode::from_u16(exchange.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        for (name, value) in &exchange.answer_headers {
+            let value = self.place.transpose(value);
+            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+            {
+                answer.headers_mut().append(name, value);
+            }
+        }
+        if !exchange.answer_type.is_empty()
+            && !answer.headers().contains_key(http::header::CONTENT_TYPE)
+            && let Ok(value) = exchange.answer_type.parse()
+        {
+            answer
+                .headers_mut()
+                .insert(http::header::CONTENT_TYPE, value);
+        }
+        if let Some(end) = range {
+            let name = HeaderName::from_static(header::RANGE);
+            if let Ok(value) = format!("0-{end}").parse() {
+                answer.headers_mut().insert(name, value);
+            }
+        }
+        answer
+    }
+}
+
+fn plain(status: StatusCode) -> Response<Bytes> {
+    let mut answer = Response::new(Bytes::new());
+    *answer.status_mut() = status;
+    answer
+}
+
+/// A request that the recording does not know is answered as by a server without that route.
+fn unknown() -> Response<Bytes> {
+    let mut answer = plain(StatusCode::NOT_FOUND);
+    *answer.body_mut() = Bytes::from_static(br#"{"error":"404 Not Found"}"#);
+    answer
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value)
+        })
+        .collect()
+}
+
+/// Opens a loopback port of the system's choice.
+pub async fn listen() -> std::io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
