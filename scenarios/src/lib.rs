@@ -25,4 +25,5 @@
 pub mod cli;
 pub mod conform;
 pub mod process;
+pub mod scenario;
 pub mod session;

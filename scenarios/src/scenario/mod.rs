@@ -1,0 +1,16 @@
+//! Scenario files: what happens in a little world, and what must be seen.
+//!
+//! - [`format`]: the file, member by member; [`world_format`]: its world; [`expect_format`]: what must
+//!   be seen; [`time`]: durations.
+//! - [`loader`]: reads and checks a file; its errors name file, line, key and what was expected.
+//! - [`catalogue`]: the scenarios that are part of the program.
+
+pub mod catalogue;
+pub mod expect_format;
+pub mod format;
+pub mod loader;
+pub mod time;
+pub mod world_format;
+
+pub use format::{ClockKind, Scenario};
+pub use loader::{ScenarioError, load_file, parse};
