@@ -24,6 +24,7 @@
 
 pub mod cli;
 pub mod conform;
+pub mod events;
 pub mod process;
 pub mod scenario;
 pub mod session;
