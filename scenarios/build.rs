@@ -9,7 +9,8 @@ use std::{env, fs, io};
 const VECTORS: &str = "queueing.yml";
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("catalogue");
+    let folder =
+        Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("catalogue");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names = Vec::new();
     for entry in fs::read_dir(&folder)? {
@@ -19,11 +20,17 @@ fn main() -> io::Result<()> {
         }
     }
     names.sort();
-    let mut code = String::from("/// Names and texts of the catalogue files, by name.\npub const FILES: &[(&str, &str)] = &[\n");
+    let mut code = String::from(
+        "/// Names and texts of the catalogue files, by name.\npub const FILES: &[(&str, &str)] = &[\n",
+    );
     for name in names {
         let path = folder.join(&name);
         println!("cargo::rerun-if-changed={}", path.display());
-        let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", path.display().to_string());
+        let _ = writeln!(
+            code,
+            "    ({name:?}, include_str!({:?})),",
+            path.display().to_string()
+        );
     }
     code.push_str("];\n");
     fs::write(

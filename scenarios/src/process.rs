@@ -129,11 +129,15 @@ impl RunnerProcess {
         let mut copies = Vec::new();
         if let Some(stdout) = child.stdout.take() {
             let terminal = Arc::clone(&terminal);
-            copies.push(tokio::spawn(async move { terminal.copy_from(stdout).await }));
+            copies.push(tokio::spawn(
+                async move { terminal.copy_from(stdout).await },
+            ));
         }
         if let Some(stderr) = child.stderr.take() {
             let terminal = Arc::clone(&terminal);
-            copies.push(tokio::spawn(async move { terminal.copy_from(stderr).await }));
+            copies.push(tokio::spawn(
+                async move { terminal.copy_from(stderr).await },
+            ));
         }
         Ok(RunnerProcess {
             child,

@@ -140,15 +140,19 @@ impl Checker<'_> {
                 Some(name) if !known_project(name) => {
                     return Err(self.error(
                         self.line_of(&id.to_string()),
-                        format!("{id}: project `{name}` does not exist: expected one of {}",
-                            list(world.projects.keys())),
+                        format!(
+                            "{id}: project `{name}` does not exist: expected one of {}",
+                            list(world.projects.keys())
+                        ),
                     ));
                 }
                 None if world.projects.len() != 1 => {
                     return Err(self.error(
                         self.line_of(&id.to_string()),
-                        format!("{id}: `project` is missing: expected one of {}",
-                            list(world.projects.keys())),
+                        format!(
+                            "{id}: `project` is missing: expected one of {}",
+                            list(world.projects.keys())
+                        ),
                     ));
                 }
                 _ => {}
@@ -191,7 +195,11 @@ impl Checker<'_> {
             many => {
                 return Err(self.error(
                     line,
-                    format!("`timeline`: a step with {} actions ({}): expected one", many.len(), many.join(", ")),
+                    format!(
+                        "`timeline`: a step with {} actions ({}): expected one",
+                        many.len(),
+                        many.join(", ")
+                    ),
                 ));
             }
         }
@@ -214,8 +222,10 @@ impl Checker<'_> {
             if !scenario.runners.contains_key(name) {
                 return Err(self.error(
                     line,
-                    format!("`timeline`: runner `{name}` does not exist: expected one of {}",
-                        list(scenario.runners.keys())),
+                    format!(
+                        "`timeline`: runner `{name}` does not exist: expected one of {}",
+                        list(scenario.runners.keys())
+                    ),
                 ));
             }
         }
@@ -224,7 +234,9 @@ impl Checker<'_> {
         {
             return Err(self.error(
                 line,
-                format!("`finish`: job {job} is not `held`: expected the id of a job with `held: true`"),
+                format!(
+                    "`finish`: job {job} is not `held`: expected the id of a job with `held: true`"
+                ),
             ));
         }
         if step.run.is_some() && scenario.clocks.contains(&ClockKind::Virtual) {
@@ -246,8 +258,10 @@ impl Checker<'_> {
             if !scenario.runners.contains_key(name) {
                 return Err(self.error(
                     self.line_of("expect"),
-                    format!("`expect`: runner `{name}` does not exist: expected one of {}",
-                        list(scenario.runners.keys())),
+                    format!(
+                        "`expect`: runner `{name}` does not exist: expected one of {}",
+                        list(scenario.runners.keys())
+                    ),
                 ));
             }
         }
@@ -272,7 +286,11 @@ fn held(scenario: &Scenario, id: i64) -> bool {
         .world
         .jobs
         .get(&id)
-        .or_else(|| pipelines.into_iter().find_map(|pipeline| pipeline.jobs.get(&id)))
+        .or_else(|| {
+            pipelines
+                .into_iter()
+                .find_map(|pipeline| pipeline.jobs.get(&id))
+        })
         .or_else(|| added.into_iter().find_map(|jobs| jobs.get(&id)))
         .is_some_and(|job| job.held)
 }

@@ -97,10 +97,9 @@ pub fn visible(text: &str) -> String {
 fn logs(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
     for (job, recorded) in &recording.traces {
         let expected = normalise::trace(recorded, &Place::recorded());
-        let actual = replayed
-            .traces
-            .get(job)
-            .map_or_else(String::new, |bytes| normalise::trace(bytes, &replayed.place));
+        let actual = replayed.traces.get(job).map_or_else(String::new, |bytes| {
+            normalise::trace(bytes, &replayed.place)
+        });
         out.extend(lines(&format!("log of job {job}"), &expected, &actual));
     }
     for job in replayed.traces.keys() {
@@ -120,9 +119,7 @@ pub fn lines(what: &str, expected: &str, actual: &str) -> Option<Difference> {
     if expected == actual {
         return None;
     }
-    let split = |text: &str| -> Vec<String> {
-        text.split_inclusive('\n').map(visible).collect()
-    };
+    let split = |text: &str| -> Vec<String> { text.split_inclusive('\n').map(visible).collect() };
     let (expected, actual) = (split(expected), split(actual));
     let at = expected
         .iter()
@@ -219,12 +216,7 @@ fn stream_requests(
     }
 }
 
-fn request(
-    name: &str,
-    recorded: &Exchange,
-    seen: &Exchange,
-    place: &Place,
-) -> Option<Difference> {
+fn request(name: &str, recorded: &Exchange, seen: &Exchange, place: &Place) -> Option<Difference> {
     let line = |exchange: &Exchange| format!("{} {}", exchange.method, exchange.target);
     let (expected, actual) = (line(recorded), line(seen));
     let differs = |expected: String, actual: String| Difference {
@@ -236,10 +228,7 @@ fn request(
     if expected != actual {
         return Some(differs(expected, actual));
     }
-    let (expected, actual) = (
-        headers(recorded, &Place::recorded()),
-        headers(seen, place),
-    );
+    let (expected, actual) = (headers(recorded, &Place::recorded()), headers(seen, place));
     for header in &expected {
         if !actual.contains(header) {
             let found = actual
@@ -342,18 +331,21 @@ fn sums(replayed: &Replayed, out: &mut Vec<Difference>) {
         if seen.exchange.status != 200 {
             continue;
         }
-        let expected = (
-            protocol::trace::checksum_of(trace),
-            trace.len().to_string(),
-        );
+        let expected = (protocol::trace::checksum_of(trace), trace.len().to_string());
         let actual = (
-            update["output"]["checksum"].as_str().unwrap_or_default().to_owned(),
+            update["output"]["checksum"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
             update["output"]["bytesize"].to_string(),
         );
         if expected != actual {
             out.push(Difference {
                 place: format!("final update of job {job}"),
-                expected: format!("checksum {} and {} bytes, as the log has", expected.0, expected.1),
+                expected: format!(
+                    "checksum {} and {} bytes, as the log has",
+                    expected.0, expected.1
+                ),
                 actual: format!("checksum {} and {} bytes", actual.0, actual.1),
                 context: Vec::new(),
             });

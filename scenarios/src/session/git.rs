@@ -150,7 +150,15 @@ fn build(path: &Path, shown: &Shown) -> Result<(), GitError> {
     let format = if wide { "sha256" } else { "sha1" };
     git(
         path,
-        &["init", "--quiet", "--bare", "--object-format", format, "-b", "main"],
+        &[
+            "init",
+            "--quiet",
+            "--bare",
+            "--object-format",
+            format,
+            "-b",
+            "main",
+        ],
         b"",
     )?;
     for pack in &shown.packs {
@@ -159,7 +167,11 @@ fn build(path: &Path, shown: &Shown) -> Result<(), GitError> {
     write_refs(path, shown)?;
     write_shallow(path, shown)?;
     // GitLab lets a client ask for any commit that it can see.
-    git(path, &["config", "uploadpack.allowAnySHA1InWant", "true"], b"")?;
+    git(
+        path,
+        &["config", "uploadpack.allowAnySHA1InWant", "true"],
+        b"",
+    )?;
     git(path, &["config", "uploadpack.allowFilter", "true"], b"")?;
     Ok(())
 }

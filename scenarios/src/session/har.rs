@@ -226,7 +226,15 @@ mod tests {
         let text = br#"{"log":{"entries":[{"request":{"method":"GET","url":"http://h/",
             "postData":{"text":"*","encoding":"base64"}},"response":{"status":200}}]}}"#;
         let error = read(text).expect_err("bad body").to_string();
-        assert!(error.starts_with("entry 0 (GET http://h/): body is not base64"), "{error}");
-        assert!(read(b"{}").expect_err("no log").to_string().contains("missing field `log`"));
+        assert!(
+            error.starts_with("entry 0 (GET http://h/): body is not base64"),
+            "{error}"
+        );
+        assert!(
+            read(b"{}")
+                .expect_err("no log")
+                .to_string()
+                .contains("missing field `log`")
+        );
     }
 }

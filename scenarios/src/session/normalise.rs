@@ -88,7 +88,12 @@ fn trace_line(line: &str, place: &Place) -> String {
     let line = stamps(line);
     let line = ids(&line);
     let line = section_times(&line);
-    let line = replace_between(&line, "Running with gitlab-runner ", "\x1b[0;m", "<version>");
+    let line = replace_between(
+        &line,
+        "Running with gitlab-runner ",
+        "\x1b[0;m",
+        "<version>",
+    );
     let running_on = format!("Running on {}...", place.machine);
     line.replace(&running_on, "Running on <host>...")
 }

@@ -207,7 +207,9 @@ async fn conduct(
         if signals.is_empty() {
             return std::future::pending().await;
         }
-        stand_in.until(|progress| done(stand_in.script(), progress)).await;
+        stand_in
+            .until(|progress| done(stand_in.script(), progress))
+            .await;
         let gone = removed(recorded);
         let settled = terminal.until(|text| removed(text) >= gone);
         let _ = tokio::time::timeout(SETTLE, settled).await;
@@ -275,7 +277,6 @@ fn missing(stand_in: &StandIn) -> Vec<String> {
         })
         .collect()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -219,11 +219,23 @@ mod tests {
     fn requests_find_their_stream() {
         let none = |_: &str| None;
         let of = |method, target, body: &str| stream_of(method, target, &none, body.as_bytes());
-        assert_eq!(of("PUT", "/api/v4/jobs/3", r#"{"state":"running"}"#), Stream::Running(3));
-        assert_eq!(of("PUT", "/api/v4/jobs/3", r#"{"state":"failed"}"#), Stream::Final(3));
-        assert_eq!(of("PATCH", "/api/v4/jobs/3/trace?debug_trace=true", ""), Stream::Patch(3));
+        assert_eq!(
+            of("PUT", "/api/v4/jobs/3", r#"{"state":"running"}"#),
+            Stream::Running(3)
+        );
+        assert_eq!(
+            of("PUT", "/api/v4/jobs/3", r#"{"state":"failed"}"#),
+            Stream::Final(3)
+        );
+        assert_eq!(
+            of("PATCH", "/api/v4/jobs/3/trace?debug_trace=true", ""),
+            Stream::Patch(3)
+        );
         assert_eq!(of("GET", "/a/b.git/info/refs?service=x", ""), Stream::Git);
-        assert_eq!(of("POST", "/api/v4/jobs/request", ""), Stream::Poll(String::new()));
+        assert_eq!(
+            of("POST", "/api/v4/jobs/request", ""),
+            Stream::Poll(String::new())
+        );
         assert_eq!(
             of("POST", "/api/v4/jobs/3/artifacts?x=1", ""),
             Stream::Other("POST".to_owned(), "/api/v4/jobs/3/artifacts".to_owned())

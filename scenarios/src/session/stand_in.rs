@@ -137,7 +137,10 @@ impl StandIn {
         };
         let stream = stream_of(head.method.as_str(), &target, &header, &body);
         let answer = match &stream {
-            Stream::Git => self.git(head.method.as_str(), &target, &header, &body).await,
+            Stream::Git => {
+                self.git(head.method.as_str(), &target, &header, &body)
+                    .await
+            }
             _ => self.scripted(&stream, &header, &body).await,
         };
         let status = answer.as_ref().map_or(0, |answer| answer.status().as_u16());
@@ -262,8 +265,7 @@ impl StandIn {
                 }
                 let status = if fits { 202 } else { 416 };
                 let mut answer = self.answer(exchange, Some(stored.len() as u64));
-                *answer.status_mut() =
-                    StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
+                *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
                 answer
             }
             PatchRule::Forced { ahead } => {
@@ -287,7 +289,8 @@ impl StandIn {
             StatusCode::from_u16(exchange.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in &exchange.answer_headers {
             let value = self.place.transpose(value);
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), value.parse::<HeaderValue>())
             {
                 answer.headers_mut().append(name, value);
             }
@@ -339,4 +342,3 @@ pub async fn listen() -> std::io::Result<(TcpListener, SocketAddr)> {
     let address = listener.local_addr()?;
     Ok((listener, address))
 }
-
