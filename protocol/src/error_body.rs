@@ -2,6 +2,18 @@
 
 use serde_json::{Value, json};
 
+use crate::object::object;
+
+object! {
+    /// Body of an error answer: one of the two members.
+    ErrorBody {
+        /// A text, or an object of lists of texts, or `{"error": …}` (application rate limit).
+        message: Value,
+        /// A text: missing parameters and log patches.
+        error: String,
+    }
+}
+
 /// `{"message":"403 Forbidden"}` and its like, with an optional reason: `403 Forbidden - <reason>`.
 pub fn message(status: u16, phrase: &str, reason: Option<&str>) -> Value {
     match reason {

@@ -124,6 +124,64 @@ impl Features {
         }
     }
 
+    /// What a runner with this executor and a known shell announces; `None` for an executor that does
+    /// not exist (wire.md 3.1, EXE-GEN-01).
+    pub fn for_executor(executor: &str) -> Option<Self> {
+        let known = Features::always().with_shell();
+        let shared = Features {
+            variables: true,
+            shared: true,
+            ..known
+        };
+        let containers = Features {
+            variables: true,
+            image: true,
+            services: true,
+            session: true,
+            terminal: true,
+            service_variables: true,
+            service_multiple_aliases: true,
+            image_executor_opts: true,
+            native_steps_integration: true,
+            ..known
+        };
+        Some(match executor {
+            "shell" => Features {
+                native_steps_integration: true,
+                session: true,
+                terminal: true,
+                ..shared
+            },
+            "docker" | "docker+machine" | "docker-autoscaler" => Features {
+                service_executor_opts: true,
+                ..containers
+            },
+            "docker-windows" => Features {
+                service_executor_opts: true,
+                native_steps_integration: false,
+                ..containers
+            },
+            "kubernetes" => Features {
+                proxy: true,
+                ..containers
+            },
+            "instance" => Features {
+                native_steps_integration: true,
+                ..shared
+            },
+            "custom" => Features {
+                service_variables: true,
+                ..shared
+            },
+            "ssh" => shared,
+            "parallels" | "virtualbox" => Features {
+                variables: true,
+                ..known
+            },
+            _ => return None,
+        })
+    }
+
     /// What the shell executor on Unix has.
     pub fn shell_executor() -> Self {
         Features {
