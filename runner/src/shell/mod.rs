@@ -1,1 +1,19 @@
-//! shell
+//! The scripts that the stages of a job run (runner.md 10).
+//!
+//! - [`stage_script`]: the script of one stage, made from a [`ScriptContext`].
+//! - [`Quoting`]: quotes a word; [`ScriptWriter`]: writes the body; [`Skeleton`]: what stands around it.
+
+mod helpers;
+mod quote;
+mod skeleton;
+mod stages;
+mod writer;
+
+pub use helpers::ScriptError;
+pub use quote::Quoting;
+pub use skeleton::Skeleton;
+pub use stages::{ConfigHooks, ScriptContext, stage_script};
+pub use writer::ScriptWriter;
+
+pub(crate) use quote::expanding;
+pub(crate) use writer::{GREEN, RESET};

@@ -1,0 +1,135 @@
+//! One shell process from start to end (runner.md 5.2, RUN-JOB-26, RUN-JOB-27, RUN-JOB-28).
+
+use std::io::{Seek as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::Command;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::signal_name::signal_name;
+use super::watchdog::Watchdog;
+use crate::executor::{ExecutorError, ManagerLines, OutputSink, StageOutput};
+
+/// Time between SIGTERM and SIGKILL.
+const GRACEFUL_KILL: Duration = Duration::from_mins(10);
+/// Time that a process may live after SIGKILL.
+const FORCE_KILL: Duration = Duration::from_secs(10);
+/// Most bytes of one read.
+const READ_BYTES: usize = 32 * 1024;
+
+/// Runs `program` with `script` on its standard input until it has ended and nobody holds its output
+/// any more.
+pub(super) async fn run(
+    program: &[String],
+    script: &str,
+    mut output: StageOutput,
+    lines: &dyn ManagerLines,
+    watchdog: &Watchdog,
+    cancel: &CancellationToken,
+) -> Result<(), ExecutorError> {
+    let failed = |what: &dyn std::fmt::Display| {
+        ExecutorError::system(format!("failed to start process: {what}"))
+    };
+    let (name, arguments) = program
+        .split_first()
+        .ok_or_else(|| failed(&"no shell is configured"))?;
+    // A file instead of a pipe: a shell reads a pipe byte by byte. It has no name, so nobody can open it.
+    let mut input = tempfile::tempfile().map_err(|error| failed(&error))?;
+    input
+        .write_all(script.as_bytes())
+        .and_then(|()| input.rewind())
+        .map_err(|error| failed(&error))?;
+    let mut child = Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::from(input))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| failed(&format_args!("{name}: {error}")))?;
+    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
+        return Err(failed(&"no process id"));
+    };
+    let _guard = watchdog.watch(id);
+
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let ended = async {
+        let copy_out = copy(out, output.out.as_mut());
+        let copy_err = copy(err, output.err.as_mut());
+        let (status, (), ()) = tokio::join!(child.wait(), copy_out, copy_err);
+        status
+    };
+    tokio::pin!(ended);
+    let status = tokio::select! {
+        biased;
+        status = &mut ended => status,
+        () = cancel.cancelled() => {
+            terminate(id, lines);
+            let deadline = Instant::now() + GRACEFUL_KILL;
+            if let Ok(status) = tokio::time::timeout_at(deadline, &mut ended).await {
+                status
+            } else {
+                force_kill(id, lines);
+                let Ok(status) = tokio::time::timeout(FORCE_KILL, &mut ended).await else {
+                    return Err(ExecutorError::system(format!(
+                        "failed to kill process PID={id}, likely process is dormant"
+                    )));
+                };
+                status
+            }
+        }
+    };
+    judge(status.map_err(|error| ExecutorError::system(error.to_string()))?)
+}
+
+/// Copies one stream until its end. A read error ends it like its end does.
+async fn copy(stream: Option<impl AsyncRead + Unpin>, sink: &mut dyn OutputSink) {
+    let Some(mut stream) = stream else { return };
+    let mut buffer = vec![0; READ_BYTES];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        sink.write(&buffer[..length]);
+    }
+}
+
+/// SIGTERM to the whole group; if that fails, SIGKILL at once.
+fn terminate(group: i32, lines: &dyn ManagerLines) {
+    if let Err(error) = killpg(Pid::from_raw(group), Signal::SIGTERM) {
+        lines.warningln(&format!("Failed to terminate process: {}", describe(error)));
+        force_kill(group, lines);
+    }
+}
+
+fn force_kill(group: i32, lines: &dyn ManagerLines) {
+    if let Err(error) = killpg(Pid::from_raw(group), Signal::SIGKILL) {
+        lines.warningln(&format!("Failed to force-kill: {}", describe(error)));
+    }
+}
+
+/// Go's words for the errors that can happen here.
+fn describe(error: Errno) -> String {
+    match error {
+        Errno::ESRCH => "no such process".to_owned(),
+        Errno::EPERM => "operation not permitted".to_owned(),
+        other => other.desc().to_lowercase(),
+    }
+}
+
+/// What the end of the shell means.
+fn judge(status: ExitStatus) -> Result<(), ExecutorError> {
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(()),
+        (Some(code), _) => Err(ExecutorError::script(code, format!("exit status {code}"))),
+        (None, Some(signal)) => Err(ExecutorError::script(
+            -1,
+            format!("signal: {}", signal_name(signal)),
+        )),
+        (None, None) => Err(ExecutorError::system(status.to_string())),
+    }
+}
