@@ -1,0 +1,4 @@
+//! Rules about the repository itself.
+
+mod conformance;
+mod tidy;
