@@ -60,6 +60,9 @@ pub enum BaseUrlError {
     /// Neither `http` nor `https`.
     #[error("only http or https scheme supported")]
     Scheme,
+    /// Nothing between `://` and the path.
+    #[error("the URL names no host")]
+    Host,
 }
 
 /// The API base of a configured `url`: trailing slashes and one `/ci` removed, `/api/v4/` added
@@ -68,10 +71,13 @@ pub enum BaseUrlError {
 /// A query or fragment swallows the added part, and what remains of the path counts up to its last
 /// slash: `http://h/a?x=1` gives `http://h/` (recorded in `url-forms`). The scheme is lower-cased.
 pub fn api_base(url: &str) -> Result<String, BaseUrlError> {
-    let (scheme, _) = url.split_once("://").ok_or(BaseUrlError::Scheme)?;
+    let (scheme, rest) = url.split_once("://").ok_or(BaseUrlError::Scheme)?;
     let scheme = scheme.to_ascii_lowercase();
     if scheme != "http" && scheme != "https" {
         return Err(BaseUrlError::Scheme);
+    }
+    if rest.is_empty() || rest.starts_with(['/', '?', '#']) {
+        return Err(BaseUrlError::Host);
     }
     let trimmed = url[scheme.len()..].trim_end_matches('/');
     let trimmed = trimmed.strip_suffix("/ci").unwrap_or(trimmed);

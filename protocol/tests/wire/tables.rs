@@ -55,6 +55,8 @@ fn base_url_forms() {
         ("https://h?x", Some("https://h/")),
         ("ftp://gitlab.example.com", None),
         ("gitlab.example.com", None),
+        ("http://", None),
+        ("http:///ci", None),
         ("", None),
     ];
     for (url, base) in forms {
