@@ -1,1 +1,12 @@
-//! Criterion benches; see `benches/benches`.
+//! Loads for the benches, and the figures of `docs/performance.md`.
+//!
+//! - [`load`]: worlds with many jobs, and the requests that hit them.
+//! - [`process`]: memory and CPU time of a process, as Linux tells them.
+//! - [`figures`]: the table that `cargo run --release -p benches` prints.
+//!
+//! The criterion benches in `benches/` are for looking closely at one thing; the figures are for the
+//! targets: each is measured, compared with its target, and the exit code says whether all were met.
+
+pub mod figures;
+pub mod load;
+pub mod process;

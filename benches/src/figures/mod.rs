@@ -1,0 +1,58 @@
+//! The figures of `docs/performance.md`: measured, compared with their targets, printed as a table.
+
+mod table;
+mod world;
+
+use std::time::{Duration, Instant};
+
+pub use table::{Figure, Verdict, print};
+
+use crate::load::LoadError;
+
+/// A group of figures that is measured together.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// Name for the command line.
+    pub name: &'static str,
+    /// Measures.
+    pub measure: fn() -> Result<Vec<Figure>, LoadError>,
+}
+
+/// Every group, in the order of the table.
+pub const GROUPS: &[Group] = &[
+    Group {
+        name: "poll",
+        measure: world::poll,
+    },
+    Group {
+        name: "pick",
+        measure: world::pick,
+    },
+    Group {
+        name: "load",
+        measure: world::load,
+    },
+    Group {
+        name: "trace",
+        measure: world::trace,
+    },
+    Group {
+        name: "memory",
+        measure: world::memory,
+    },
+];
+
+/// Shortest time per call of several rounds: what the code costs when the machine does nothing else.
+fn fastest(
+    rounds: usize,
+    calls: u32,
+    mut round: impl FnMut() -> Result<(), LoadError>,
+) -> Result<Duration, LoadError> {
+    let mut best = Duration::MAX;
+    for _ in 0..rounds {
+        let start = Instant::now();
+        round()?;
+        best = best.min(start.elapsed() / calls);
+    }
+    Ok(best)
+}

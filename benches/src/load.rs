@@ -1,0 +1,183 @@
+//! Worlds with many jobs, and the requests that hit them.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use mock_gitlab::world::answer::PollAnswer;
+use mock_gitlab::world::api::RawUpdate;
+use mock_gitlab::world::definition::JobDefinition;
+use mock_gitlab::world::{JobId, NewJob, NewProject, NewRunner, ProjectId, Settings, World};
+use protocol::info::{Features, Info};
+use protocol::{JobPayload, JobRequest};
+
+/// Token of the one runner in these worlds.
+pub const RUNNER_TOKEN: &str = "glrt-t1_AbCdEfGhIjKlMnOpQrSt";
+
+/// Address of the runner.
+const PEER: &str = "127.0.0.1";
+
+/// A world, and one instance runner that polls it.
+#[derive(Debug)]
+pub struct Load {
+    /// The world.
+    pub world: World,
+    /// Time of the next call; the loads advance it.
+    pub now: Timestamp,
+    request: JobRequest,
+    projects: Vec<ProjectId>,
+    next_project: usize,
+    definition: Arc<JobDefinition>,
+}
+
+/// A poll as a shell runner sends it.
+pub fn poll_request() -> JobRequest {
+    JobRequest {
+        info: Info {
+            name: "gitlab-runner".to_owned(),
+            version: "19.4.0".to_owned(),
+            revision: "d79f3e7b".to_owned(),
+            platform: "linux".to_owned(),
+            architecture: "amd64".to_owned(),
+            executor: "shell".to_owned(),
+            shell: "bash".to_owned(),
+            features: Features::shell_executor(),
+            ..Info::default()
+        },
+        token: RUNNER_TOKEN.to_owned(),
+        system_id: "s_0123456789ab".to_owned(),
+        ..JobRequest::default()
+    }
+}
+
+/// Why a load could not be made; a bug of the bench.
+pub type LoadError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Load {
+    /// `jobs` pending jobs, dealt out evenly to `projects` projects; one instance runner.
+    ///
+    /// Nothing is kept per request: the event log and the rate limits are off.
+    pub fn new(jobs: usize, projects: usize) -> Result<Load, LoadError> {
+        let settings = Settings {
+            runner_jobs_request_api_limit: 0,
+            runner_jobs_patch_trace_api_limit: 0,
+            runner_jobs_endpoints_api_limit: 0,
+            event_capacity: 0,
+            ..Settings::default()
+        };
+        let now = Timestamp::from_second(1_700_000_000)?;
+        let mut world = World::new(settings, 7);
+        let mut ids = Vec::with_capacity(projects);
+        for index in 0..projects {
+            let project = NewProject {
+                path: format!("project-{index}"),
+                ..NewProject::default()
+            };
+            ids.push(world.add_project(now, project)?);
+        }
+        world.add_runner(
+            now,
+            NewRunner {
+                token: Some(RUNNER_TOKEN.to_owned()),
+                ..NewRunner::default()
+            },
+        )?;
+        let mut load = Load {
+            world,
+            now,
+            request: poll_request(),
+            projects: ids,
+            next_project: 0,
+            definition: Arc::new(JobDefinition::default()),
+        };
+        for _ in 0..jobs {
+            load.add_job()?;
+        }
+        Ok(load)
+    }
+
+    /// Adds a pending job to the next project.
+    pub fn add_job(&mut self) -> Result<JobId, LoadError> {
+        let project = self.projects[self.next_project % self.projects.len()];
+        self.next_project += 1;
+        let job = NewJob::pending(project, Arc::clone(&self.definition));
+        Ok(self.world.add_job(self.now, job)?)
+    }
+
+    /// A poll that reads the queue, whatever was answered before.
+    pub fn poll(&mut self) -> PollAnswer {
+        self.world.request_job(self.now, &self.request, PEER)
+    }
+
+    /// A poll as an idle runner repeats it: with the value of the last answer.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not 204.
+    pub fn idle_poll(&mut self) -> Result<(), LoadError> {
+        match self.world.request_job(self.now, &self.request, PEER) {
+            PollAnswer::NoJob { last_update, .. } => {
+                if self.request.last_update != *last_update {
+                    self.request.last_update = last_update.to_string();
+                }
+                Ok(())
+            }
+            other => Err(format!("expected 204, got {}", other.status()).into()),
+        }
+    }
+
+    /// Appends to a job's log at its end.
+    ///
+    /// # Errors
+    ///
+    /// When the patch is refused.
+    pub fn patch(&mut self, job: &JobPayload, start: u64, body: &[u8]) -> Result<(), LoadError> {
+        let range = protocol::trace::ContentRange {
+            first: start,
+            length: body.len() as u64,
+        };
+        let id = job.id.get();
+        let token = job.token.as_str();
+        self.world
+            .patch_trace(
+                self.now,
+                id,
+                Some(token),
+                Some(&range.to_string()),
+                false,
+                body,
+                PEER,
+            )
+            .map(|_| ())
+            .map_err(|error| format!("patch refused: {error}").into())
+    }
+
+    /// Ends a job well.
+    ///
+    /// # Errors
+    ///
+    /// When the update is refused.
+    pub fn finish(&mut self, job: &JobPayload) -> Result<(), LoadError> {
+        let update = RawUpdate {
+            token: Some(job.token.as_str()),
+            state: Some("success"),
+            ..RawUpdate::default()
+        };
+        match self.world.update_job(self.now, job.id.get(), update, PEER) {
+            Ok(answer) if answer.status == 200 => Ok(()),
+            Ok(answer) => Err(format!("update answered {}", answer.status).into()),
+            Err(error) => Err(format!("update refused: {error}").into()),
+        }
+    }
+
+    /// A poll that must get a job.
+    ///
+    /// # Errors
+    ///
+    /// When it gets none.
+    pub fn pick(&mut self) -> Result<Box<JobPayload>, LoadError> {
+        match self.poll() {
+            PollAnswer::Job(job) => Ok(job),
+            other => Err(format!("expected a job, got {}", other.status()).into()),
+        }
+    }
+}
