@@ -1,5 +1,7 @@
 //! Stages that call helper commands: caches and artifacts (runner.md 11, 12).
 
+use protocol::job_payload::Cache;
+
 use super::ScriptWriter;
 use super::stages::{ScriptContext, enter_project};
 
@@ -21,11 +23,14 @@ pub(super) fn restore_cache(
     script: &mut ScriptWriter,
     context: &ScriptContext<'_>,
 ) -> Result<bool, ScriptError> {
-    if !has_caches(context) {
-        return Ok(false);
+    let mut any = false;
+    for cache in caches(context) {
+        any |= policy(cache, context)? != Policy::Push;
     }
-    missing(script, context, "restore caches");
-    Ok(true)
+    if any {
+        missing(script, context, "restore caches");
+    }
+    Ok(any)
 }
 
 pub(super) fn archive_cache(
@@ -33,15 +38,14 @@ pub(super) fn archive_cache(
     context: &ScriptContext<'_>,
     success: bool,
 ) -> Result<bool, ScriptError> {
-    let wanted = context.payload.cache.as_slice().iter().any(|cache| {
-        let used = cache.untracked.get() || !cache.paths.as_slice().is_empty();
-        used && applies(cache.when.as_str(), success)
-    });
-    if !wanted {
-        return Ok(false);
+    let mut any = false;
+    for cache in caches(context).filter(|cache| applies(cache.when.as_str(), success)) {
+        any |= policy(cache, context)? != Policy::Pull;
     }
-    missing(script, context, "save caches");
-    Ok(true)
+    if any {
+        missing(script, context, "save caches");
+    }
+    Ok(any)
 }
 
 pub(super) fn download_artifacts(script: &mut ScriptWriter, context: &ScriptContext<'_>) -> bool {
@@ -72,11 +76,33 @@ pub(super) fn upload_artifacts(
     any
 }
 
-fn has_caches(context: &ScriptContext<'_>) -> bool {
+/// Caches that hold anything.
+fn caches<'a>(context: &ScriptContext<'a>) -> impl Iterator<Item = &'a Cache> {
     let caches = context.payload.cache.as_slice();
     caches
         .iter()
-        .any(|cache| cache.untracked.get() || !cache.paths.as_slice().is_empty())
+        .filter(|cache| cache.untracked.get() || !cache.paths.as_slice().is_empty())
+}
+
+/// Which way a cache goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Policy {
+    PullPush,
+    Pull,
+    Push,
+}
+
+/// The policy of a cache, which may hold variables.
+fn policy(cache: &Cache, context: &ScriptContext<'_>) -> Result<Policy, ScriptError> {
+    match context.variables.expand(cache.policy.as_str()).as_str() {
+        "" | "pull-push" => Ok(Policy::PullPush),
+        "pull" => Ok(Policy::Pull),
+        "push" => Ok(Policy::Push),
+        other => Err(ScriptError(format!(
+            "unknown cache policy {other} for {}",
+            cache.key.as_str()
+        ))),
+    }
 }
 
 /// Whether `when` of an artifact or a cache fits how the job went.

@@ -228,7 +228,7 @@ fn user_commands(
         match command.split_once('\n') {
             None => script.notice(&format!("$ {command}")),
             Some(_) if sections => {
-                section_title(script, &format!("section_{section}_{index}"), command)
+                section_title(script, &format!("section_{section}_{index}"), command);
             }
             Some((first, _)) => {
                 script.notice(&format!("$ {first} # collapsed multi-line command"));
