@@ -1,7 +1,37 @@
 //! The HTTP dialogue with GitLab (wire.md 1, 3-5, 9).
 //!
-//! - [`transport`]: sends one request, once; real HTTP, or a function call in virtual time.
+//! - [`transport`]: sends one request, once; real HTTP ([`ReqwestTransport`]), or a function call in
+//!   virtual time.
+//! - [`ApiClient`]: the calls of the runner API, each with its answers as an enum.
+//! - `retry`, `redirect`, `interval`, `judge`: the rules between a call and its requests, as pure
+//!   functions.
 
+mod api;
+mod call;
+mod interval;
+mod judge;
+mod outcome;
+mod patch;
+mod poll;
+mod redirect;
+mod reqwest_transport;
+mod retry;
+mod tls;
 pub mod transport;
+mod update;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use call::{ApiClient, ClientSetupError};
+pub use outcome::{
+    CallFailure, JobCredentials, JobRequestOutcome, JobRequestResult, PatchOutcome, PatchState,
+    ReceivedJob, RegisterOutcome, ResetOutcome, UnregisterOutcome, UpdateOutcome, UpdateResult,
+    VerifyOutcome,
+};
+pub use reqwest_transport::{ReqwestTransport, TransportOptions};
+pub use retry::{MAX_ATTEMPTS, RetryAdvice, advise};
+pub use tls::{TlsData, TlsFiles};
 pub use transport::{Transport, TransportError};

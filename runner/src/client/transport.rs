@@ -6,6 +6,8 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use super::TlsData;
+
 /// A boxed future, as object-safe traits need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -14,11 +16,18 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// In production this is reqwest. In virtual time it calls the server in the same process, and no
 /// socket is opened.
 pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends `request`, whose URI is absolute. An answer with any status is `Ok`.
+    /// Sends `request`, whose URI is absolute. An answer with any status is `Ok`. Redirects are not
+    /// followed here.
     fn send(
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>>;
+
+    /// Certificates for the requests of a job that came over this transport (wire.md 1.4). Empty for
+    /// plain HTTP.
+    fn tls_data(&self) -> TlsData {
+        TlsData::default()
+    }
 }
 
 /// No answer came: connection refused or reset, time-out, broken body.

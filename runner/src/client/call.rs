@@ -1,0 +1,324 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use protocol::{header as names, path};
+use reqwest::Url;
+use tokio_util::sync::CancellationToken;
+
+use super::redirect::{self, MAX_REQUESTS, Redirect};
+use super::retry::{self, RetryAdvice};
+use super::transport::{Transport, TransportError};
+use crate::clock::SharedClock;
+use crate::host;
+use crate::logging;
+use crate::random::Random;
+
+/// A configured URL that no request can be sent to. Counts as an unhealthy answer (runner.md 4.3).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ClientSetupError {
+    /// What is wrong with the URL.
+    pub message: String,
+}
+
+/// A client of the runner API. One for each (URL, token, TLS files): entries that agree in these
+/// share it, and with it connections and `last_update` (wire.md 1.1).
+#[derive(Debug)]
+pub struct ApiClient {
+    base: String,
+    authorization: Option<HeaderValue>,
+    pub(super) transport: Arc<dyn Transport>,
+    random: Random,
+    clock: SharedClock,
+    last_update: Mutex<String>,
+}
+
+/// One logical call.
+pub(super) struct Call<'a> {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Option<Body>,
+    /// Whether to send `Accept: application/json` (WIRE-CON-05).
+    pub(super) accept: bool,
+    /// Token header; an empty token leaves it out.
+    pub(super) token: Option<(&'static str, &'a str)>,
+    pub(super) headers: Vec<(&'static str, String)>,
+    /// Chosen by the caller, so that a second call can be made under the same id (wire.md 3.3).
+    pub(super) request_id: String,
+    pub(super) cancel: Option<&'a CancellationToken>,
+}
+
+/// A body and its type.
+pub(super) struct Body {
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+impl Body {
+    /// A JSON body. Types of the protocol always encode.
+    pub(super) fn json(value: &impl serde::Serialize) -> Option<Self> {
+        let bytes = serde_json::to_vec(value).ok()?;
+        Some(Body {
+            content_type: "application/json",
+            bytes: bytes.into(),
+        })
+    }
+}
+
+/// How a call ended.
+pub(super) struct Ended {
+    pub(super) answer: Result<Answer, CallError>,
+    pub(super) back_pressured: bool,
+    /// For logs.
+    pub(super) url: String,
+    pub(super) correlation_id: String,
+}
+
+/// An answer, whatever its status.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// Why no answer came.
+pub(super) enum CallError {
+    /// The cancel token ended the call.
+    Cancelled,
+    /// The transport failed.
+    Transport(TransportError),
+}
+
+impl Answer {
+    /// A header as text; empty if absent.
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+}
+
+impl ApiClient {
+    /// A client for the GitLab at `url`, as configured (WIRE-CON-01, WIRE-CON-02).
+    pub fn new(
+        url: &str,
+        transport: Arc<dyn Transport>,
+        random: Random,
+        clock: SharedClock,
+    ) -> Result<Self, ClientSetupError> {
+        let invalid = |message: String| ClientSetupError { message };
+        let base = path::api_base(url).map_err(|error| invalid(error.to_string()))?;
+        let mut parsed =
+            Url::parse(&base).map_err(|error| invalid(format!("invalid URL: {error}")))?;
+        let authorization = basic_authorization(&parsed);
+        // Credentials travel in a header; neither requests nor logs show them.
+        let _ = parsed.set_username("");
+        let _ = parsed.set_password(None);
+        Ok(ApiClient {
+            base: parsed.to_string(),
+            authorization,
+            transport,
+            random,
+            clock,
+            last_update: Mutex::new(String::new()),
+        })
+    }
+
+    /// The newest `X-GitLab-Last-Update` (WIRE-REQ-02); empty before the first.
+    pub fn last_update(&self) -> String {
+        self.last_update
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Remembers the header of an answer to a JSON call that did not end in -1 (wire.md 1.7).
+    pub(super) fn remember_last_update(&self, answer: &Answer) {
+        let value = answer.header(names::X_GITLAB_LAST_UPDATE);
+        if !value.is_empty() {
+            let mut last = self
+                .last_update
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            value.clone_into(&mut last);
+        }
+    }
+
+    /// An id for a logical call (WIRE-CON-06).
+    pub(super) fn new_request_id(&self) -> String {
+        self.random.request_id()
+    }
+
+    /// Makes a call, with its automatic retries (wire.md 1.5) and redirects (wire.md 1.6).
+    pub(super) async fn call(&self, call: Call<'_>) -> Ended {
+        let url = format!("{}{}", self.base, call.path);
+        let mut ended = Ended {
+            answer: Err(CallError::Cancelled),
+            back_pressured: false,
+            correlation_id: call.request_id.clone(),
+            url,
+        };
+        let work = self.attempts(&call, &mut ended);
+        match call.cancel {
+            None => work.await,
+            Some(cancel) => {
+                let finished = tokio::select! {
+                    biased;
+                    () = work => true,
+                    () = cancel.cancelled() => false,
+                };
+                if !finished {
+                    ended.answer = Err(CallError::Cancelled);
+                }
+            }
+        }
+        if let Ok(answer) = &ended.answer {
+            let id = answer.header(names::X_REQUEST_ID);
+            if !id.is_empty() {
+                id.clone_into(&mut ended.correlation_id);
+            }
+        }
+        ended
+    }
+
+    async fn attempts(&self, call: &Call<'_>, ended: &mut Ended) {
+        for attempt in 1.. {
+            let answer = match self.attempt(call, &ended.url).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    ended.answer = Err(CallError::Transport(error));
+                    return;
+                }
+            };
+            ended.back_pressured |= retry::is_retryable(answer.status);
+            let advice = retry::advise(
+                attempt,
+                answer.status,
+                &answer.headers,
+                self.clock.now(),
+                &self.random,
+            );
+            ended.answer = Ok(answer);
+            let RetryAdvice::Wait(pause) = advice else {
+                return;
+            };
+            // The official log has no runner on this record.
+            tracing::info!(
+                parent: None,
+                context = "ratelimit-requester-gitlab-request",
+                duration = logging::duration(pause),
+                method = %call.method,
+                url = ended.url,
+                "Waiting before making the next call"
+            );
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One attempt: the request and the redirects that its answers ask for.
+    async fn attempt(&self, call: &Call<'_>, url: &str) -> Result<Answer, TransportError> {
+        let fail = |message: String| TransportError { message };
+        let mut url =
+            Url::parse(url).map_err(|error| fail(format!("cannot use the URL: {error}")))?;
+        let mut with_tokens = true;
+        for _ in 0..MAX_REQUESTS {
+            let request = self.request(call, &url, with_tokens)?;
+            let (parts, body) = self.transport.send(request).await?.into_parts();
+            let location = parts
+                .headers
+                .get(header::LOCATION)
+                .and_then(|value| value.to_str().ok());
+            match redirect::judge(&call.method, &url, parts.status, location) {
+                Redirect::None => {
+                    return Ok(Answer {
+                        status: parts.status,
+                        headers: parts.headers,
+                        body,
+                    });
+                }
+                Redirect::Repeat {
+                    url: next,
+                    same_host,
+                } => {
+                    with_tokens &= same_host;
+                    url = next;
+                }
+                Redirect::Broken(message) => return Err(fail(message)),
+            }
+        }
+        Err(fail(format!("stopped after {MAX_REQUESTS} redirects")))
+    }
+
+    fn request(
+        &self,
+        call: &Call<'_>,
+        url: &Url,
+        with_tokens: bool,
+    ) -> Result<Request<Bytes>, TransportError> {
+        let mut headers = HeaderMap::new();
+        let mut set = |name: &'static str, value: &str| {
+            let value = HeaderValue::from_str(value).map_err(|_| TransportError {
+                message: format!("the value of the header {name} has characters that HTTP forbids"),
+            })?;
+            headers.insert(HeaderName::from_static(name), value);
+            Ok::<(), TransportError>(())
+        };
+        set("user-agent", &host::user_agent())?;
+        set(names::X_REQUEST_ID, &call.request_id)?;
+        if call.accept {
+            set("accept", "application/json")?;
+        }
+        if let Some(body) = &call.body {
+            set("content-type", body.content_type)?;
+        }
+        for (name, value) in &call.headers {
+            set(name, value)?;
+        }
+        if with_tokens && let Some((name, token)) = call.token.filter(|(_, token)| !token.is_empty()) {
+            set(name, token)?;
+        }
+        if with_tokens && let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let bytes = call.body.as_ref().map_or_else(Bytes::new, |b| b.bytes.clone());
+        let mut request = Request::new(bytes);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = url.as_str().parse().map_err(|error| TransportError {
+            message: format!("cannot use the URL: {error}"),
+        })?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// `Authorization` for user and password in a URL.
+fn basic_authorization(url: &Url) -> Option<HeaderValue> {
+    let password = url.password();
+    if url.username().is_empty() && password.is_none() {
+        return None;
+    }
+    let credentials = [url.username(), password.unwrap_or_default()].map(percent_decoded);
+    let plain = [credentials[0].as_slice(), b":", &credentials[1]].concat();
+    let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let hex = text
+            .get(index + 1..index + 3)
+            .filter(|_| bytes[index] == b'%')
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        decoded.push(hex.unwrap_or(bytes[index]));
+        index += if hex.is_some() { 3 } else { 1 };
+    }
+    decoded
+}

@@ -1,0 +1,151 @@
+use http::{Method, StatusCode};
+use protocol::{JobPayload, JobRequest, go_json, header, path};
+use tokio_util::sync::CancellationToken;
+
+use super::call::{Answer, ApiClient, Body, Call, CallError};
+use super::judge::{describe, is_json, status_line};
+use super::outcome::{JobCredentials, JobRequestOutcome, JobRequestResult, ReceivedJob};
+
+impl ApiClient {
+    /// Asks for a job (wire.md 3.7). Fills `last_update`. `cancel` ends the call at once, also while it
+    /// waits for a retry (WIRE-RTY-06).
+    pub async fn request_job(
+        &self,
+        mut request: JobRequest,
+        cancel: &CancellationToken,
+    ) -> JobRequestOutcome {
+        request.last_update = self.last_update();
+        let ended = self
+            .call(Call {
+                method: Method::POST,
+                path: path::JOBS_REQUEST.to_owned(),
+                body: Body::json(&request),
+                accept: true,
+                token: Some((header::RUNNER_TOKEN, &request.token)),
+                headers: Vec::new(),
+                request_id: self.new_request_id(),
+                cancel: Some(cancel),
+            })
+            .await;
+        let id = ended.correlation_id.as_str();
+        let result = match &ended.answer {
+            Ok(answer) => self.judge_poll(answer, &ended.url, id),
+            Err(CallError::Cancelled) => JobRequestResult::Cancelled,
+            Err(CallError::Transport(error)) => {
+                tracing::warn!(
+                    correlation_id = id,
+                    status = format!(
+                        "couldn't execute POST against {}: {error}",
+                        ended.url
+                    ),
+                    "Checking for jobs... failed"
+                );
+                JobRequestResult::Failed
+            }
+        };
+        JobRequestOutcome {
+            result,
+            back_pressured: ended.back_pressured,
+            correlation_id: ended.correlation_id,
+        }
+    }
+
+    fn judge_poll(&self, answer: &Answer, url: &str, correlation_id: &str) -> JobRequestResult {
+        if answer.status == StatusCode::CREATED {
+            return self.decode_job(answer, correlation_id);
+        }
+        self.remember_last_update(answer);
+        let text = describe(
+            &Method::POST,
+            url,
+            answer.status,
+            &answer.headers,
+            &answer.body,
+        );
+        match answer.status.as_u16() {
+            204 => {
+                tracing::debug!(
+                    correlation_id,
+                    status = status_line(answer.status),
+                    "Checking for jobs...no content"
+                );
+                JobRequestResult::NoJob
+            }
+            403 => {
+                tracing::error!(correlation_id, status = text, "Checking for jobs... forbidden");
+                JobRequestResult::Forbidden
+            }
+            503 => {
+                tracing::error!(
+                    correlation_id,
+                    status = text,
+                    "Checking for jobs... GitLab instance currently unavailable"
+                );
+                JobRequestResult::Unavailable
+            }
+            _ => {
+                tracing::warn!(correlation_id, status = text, "Checking for jobs... failed");
+                JobRequestResult::Failed
+            }
+        }
+    }
+
+    fn decode_job(&self, answer: &Answer, correlation_id: &str) -> JobRequestResult {
+        let decoded = if is_json(&answer.headers) {
+            go_json::from_slice::<JobPayload>(&answer.body)
+                .map_err(|error| format!("decoding json payload {error}"))
+        } else {
+            Err("the answer is not of type application/json".to_owned())
+        };
+        match decoded {
+            Ok(payload) => {
+                self.remember_last_update(answer);
+                tracing::info!(
+                    correlation_id,
+                    job = payload.id.get(),
+                    repo_url = repo_url_cleaned(&payload),
+                    "Checking for jobs... received"
+                );
+                JobRequestResult::Job(Box::new(ReceivedJob {
+                    payload,
+                    tls: self.transport.tls_data(),
+                }))
+            }
+            Err(error) => {
+                tracing::warn!(correlation_id, status = error, "Checking for jobs... failed");
+                JobRequestResult::Undecodable {
+                    job: visible_job(&answer.body),
+                    error,
+                }
+            }
+        }
+    }
+}
+
+/// Id and token of a job whose payload cannot be decoded, if they can be seen.
+fn visible_job(body: &[u8]) -> Option<JobCredentials> {
+    let value: serde_json::Value = serde_json::Deserializer::from_slice(body)
+        .into_iter()
+        .next()?
+        .ok()?;
+    let id = value.get("id")?.as_i64().filter(|id| *id > 0)?;
+    let token = value.get("token")?.as_str().filter(|t| !t.is_empty())?;
+    Some(JobCredentials {
+        id,
+        token: token.to_owned(),
+    })
+}
+
+/// Clone URL without its credentials.
+fn repo_url_cleaned(payload: &JobPayload) -> String {
+    let info = payload.git_info.get();
+    let url = info.repo_url.as_str();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let authority_end = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority_end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => url.to_owned(),
+    }
+}
