@@ -277,13 +277,18 @@ impl ApiClient {
         for (name, value) in &call.headers {
             set(name, value)?;
         }
-        if with_tokens && let Some((name, token)) = call.token.filter(|(_, token)| !token.is_empty()) {
+        if with_tokens
+            && let Some((name, token)) = call.token.filter(|(_, token)| !token.is_empty())
+        {
             set(name, token)?;
         }
         if with_tokens && let Some(authorization) = &self.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let bytes = call.body.as_ref().map_or_else(Bytes::new, |b| b.bytes.clone());
+        let bytes = call
+            .body
+            .as_ref()
+            .map_or_else(Bytes::new, |b| b.bytes.clone());
         let mut request = Request::new(bytes);
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = url.as_str().parse().map_err(|error| TransportError {

@@ -51,10 +51,30 @@ mod tests {
     fn texts_of_errors() {
         let url = "http://h/api/v4/x";
         for (status, kind, body, expected) in [
-            (403, "application/json", r#"{"message":"403 Forbidden"}"#, "POST http://h/api/v4/x: 403 Forbidden"),
-            (403, "application/json", "{}", "POST http://h/api/v4/x: 403 Forbidden ()"),
-            (403, "application/json; charset=utf-8", "", "POST http://h/api/v4/x: 403 Forbidden ()"),
-            (422, "application/json", r#"{"message":"x"}"#, "POST http://h/api/v4/x: 422 Unprocessable Entity (x)"),
+            (
+                403,
+                "application/json",
+                r#"{"message":"403 Forbidden"}"#,
+                "POST http://h/api/v4/x: 403 Forbidden",
+            ),
+            (
+                403,
+                "application/json",
+                "{}",
+                "POST http://h/api/v4/x: 403 Forbidden ()",
+            ),
+            (
+                403,
+                "application/json; charset=utf-8",
+                "",
+                "POST http://h/api/v4/x: 403 Forbidden ()",
+            ),
+            (
+                422,
+                "application/json",
+                r#"{"message":"x"}"#,
+                "POST http://h/api/v4/x: 422 Unprocessable Entity (x)",
+            ),
             (
                 400,
                 "application/json",

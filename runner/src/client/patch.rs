@@ -63,7 +63,10 @@ impl ApiClient {
         };
         let interval = answer_interval(&answer, job.id, &correlation_id, None);
         let job_status = answer.header(header::JOB_STATUS);
-        let stored = answer.headers.contains_key(header::RANGE).then(|| answer.header(header::RANGE));
+        let stored = answer
+            .headers
+            .contains_key(header::RANGE)
+            .then(|| answer.header(header::RANGE));
         let (state, message) = judge(answer.status.as_u16(), job_status, stored, end);
         macro_rules! record {
             ($level:ident) => {

@@ -34,10 +34,7 @@ impl ApiClient {
             Err(CallError::Transport(error)) => {
                 tracing::warn!(
                     correlation_id = id,
-                    status = format!(
-                        "couldn't execute POST against {}: {error}",
-                        ended.url
-                    ),
+                    status = format!("couldn't execute POST against {}: {error}", ended.url),
                     "Checking for jobs... failed"
                 );
                 JobRequestResult::Failed
@@ -72,7 +69,11 @@ impl ApiClient {
                 JobRequestResult::NoJob
             }
             403 => {
-                tracing::error!(correlation_id, status = text, "Checking for jobs... forbidden");
+                tracing::error!(
+                    correlation_id,
+                    status = text,
+                    "Checking for jobs... forbidden"
+                );
                 JobRequestResult::Forbidden
             }
             503 => {
@@ -112,7 +113,11 @@ impl ApiClient {
                 }))
             }
             Err(error) => {
-                tracing::warn!(correlation_id, status = error, "Checking for jobs... failed");
+                tracing::warn!(
+                    correlation_id,
+                    status = error,
+                    "Checking for jobs... failed"
+                );
                 JobRequestResult::Undecodable {
                     job: visible_job(&answer.body),
                     error,

@@ -65,12 +65,42 @@ mod tests {
     fn redirects() {
         let from = Url::parse("http://h.example:8080/api/v4/jobs/request").unwrap();
         let cases = [
-            ("POST", 307, Some("/x"), Some(("http://h.example:8080/x", true))),
-            ("PATCH", 308, Some("y"), Some(("http://h.example:8080/api/v4/jobs/y", true))),
-            ("PUT", 307, Some("http://other/z"), Some(("http://other/z", false))),
-            ("PUT", 307, Some("https://h.example:8080/z"), Some(("https://h.example:8080/z", false))),
-            ("PUT", 307, Some("http://h.example/z"), Some(("http://h.example/z", false))),
-            ("GET", 302, Some("/x"), Some(("http://h.example:8080/x", true))),
+            (
+                "POST",
+                307,
+                Some("/x"),
+                Some(("http://h.example:8080/x", true)),
+            ),
+            (
+                "PATCH",
+                308,
+                Some("y"),
+                Some(("http://h.example:8080/api/v4/jobs/y", true)),
+            ),
+            (
+                "PUT",
+                307,
+                Some("http://other/z"),
+                Some(("http://other/z", false)),
+            ),
+            (
+                "PUT",
+                307,
+                Some("https://h.example:8080/z"),
+                Some(("https://h.example:8080/z", false)),
+            ),
+            (
+                "PUT",
+                307,
+                Some("http://h.example/z"),
+                Some(("http://h.example/z", false)),
+            ),
+            (
+                "GET",
+                302,
+                Some("/x"),
+                Some(("http://h.example:8080/x", true)),
+            ),
             ("POST", 301, Some("/x"), None),
             ("PATCH", 302, Some("/x"), None),
             ("PUT", 303, Some("/x"), None),
@@ -93,7 +123,12 @@ mod tests {
             });
             assert_eq!(seen, expected, "{method} {status} {location:?}");
         }
-        let broken = judge(&Method::POST, &from, StatusCode::TEMPORARY_REDIRECT, Some("ftp://x/"));
+        let broken = judge(
+            &Method::POST,
+            &from,
+            StatusCode::TEMPORARY_REDIRECT,
+            Some("ftp://x/"),
+        );
         assert!(matches!(broken, Redirect::Broken(_)), "{broken:?}");
     }
 }

@@ -170,7 +170,9 @@ fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportErr
                 tls_data.cert = String::from_utf8_lossy(&cert).into_owned();
                 tls_data.key = String::from_utf8_lossy(&key).into_owned();
             }
-            Err(error) => tracing::error!(%error, "Failed to load the client certificate and its key"),
+            Err(error) => {
+                tracing::error!(%error, "Failed to load the client certificate and its key")
+            }
         }
     }
     let client = builder.build().map_err(|e| describe(&e))?;

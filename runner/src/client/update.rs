@@ -64,7 +64,12 @@ impl ApiClient {
             }
         };
         self.remember_last_update(&answer);
-        let interval = answer_interval(&answer, job.id, &correlation_id, Some((bytesize, &checksum)));
+        let interval = answer_interval(
+            &answer,
+            job.id,
+            &correlation_id,
+            Some((bytesize, &checksum)),
+        );
         let job_status = answer.header(header::JOB_STATUS);
         let (result, message, warn) = judge(answer.status.as_u16(), job_status);
         let status = warn.then(|| {
@@ -206,7 +211,11 @@ mod tests {
             (409, "", Failed),
             (500, "", Failed),
         ] {
-            assert_eq!(judge(status, job_status).0, expected, "{status} {job_status}");
+            assert_eq!(
+                judge(status, job_status).0,
+                expected,
+                "{status} {job_status}"
+            );
         }
     }
 }
