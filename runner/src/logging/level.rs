@@ -65,6 +65,8 @@ pub enum Format {
     Runner,
     /// `time="…" level=… msg="…" key=value`.
     Text,
+    /// As [`Format::Text`] with whole seconds: what is logged before level and format are known.
+    TextSeconds,
     /// One JSON object per line.
     Json,
 }

@@ -25,8 +25,11 @@
 //! - Tasks are started by [`spawn`], so that they keep span and log of their parent. (Two runners
 //!   in one process, in virtual time, have a log each.)
 
+mod format;
+mod layer;
 mod level;
 mod log;
+mod quote;
 mod spans;
 mod spawn;
 mod value;
