@@ -44,3 +44,6 @@ pub use value::{DurationField, SignalField, duration, go_duration, signal};
 pub const FATAL: &str = "fatal";
 /// Target of a record of level panic, which also ends the process with exit code 1.
 pub const PANIC: &str = "panic";
+
+#[cfg(test)]
+mod tests;
