@@ -91,7 +91,7 @@ pub(crate) fn expanding(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Proves the quoting table of RUN-SH in runner.md 10.1; the expected texts are in the recordings
+    /// Holds the quoting table of RUN-SH in runner.md 10.1; the expected texts are in the recordings
     /// `debug-trace` and `exits`.
     #[test]
     fn words() {

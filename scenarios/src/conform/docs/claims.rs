@@ -121,7 +121,7 @@ fn in_source(text: &str, file: &Path, claims: &mut Vec<Claim>, problems: &mut Ve
             });
         };
         let mut list = list.to_owned();
-        while !list.ends_with('.') {
+        while !list.contains('.') {
             let Some(more) = lines.get(index).and_then(|line| line.strip_prefix("/// ")) else {
                 break;
             };
@@ -129,7 +129,8 @@ fn in_source(text: &str, file: &Path, claims: &mut Vec<Claim>, problems: &mut Ve
             list.push_str(more);
             index += 1;
         }
-        let Some(list) = list.strip_suffix('.') else {
+        // Ids have no full stop, so the first one ends the list; more text may follow.
+        let Some((list, _)) = list.split_once('.') else {
             problem("the list of checks must end with a full stop");
             continue;
         };
@@ -261,7 +262,7 @@ mod tests {
     fn claims_of_tests_are_found() {
         let marker = "/// Proves";
         let (claims, problems) = source(&format!(
-            "/// Goal.\n///\n{marker} A-B-01,\n/// A-B-02.\n/// More.\n#[tokio::test(start_paused = true)]\nasync fn it_holds() {{\n"
+            "/// Goal.\n///\n{marker} A-B-01,\n/// A-B-02. More.\n/// Even more.\n#[tokio::test(start_paused = true)]\nasync fn it_holds() {{\n"
         ));
         assert_eq!(problems, Vec::<String>::new());
         let name = "it_holds".to_owned();
