@@ -126,6 +126,13 @@ pub struct Credentials {
 pub enum PollAnswer {
     /// 201 with the payload; no `X-GitLab-Last-Update`.
     Job(Box<JobPayload>),
+    /// 201 with a payload that no GitLab would send: some members were overridden by the definition.
+    OddJob {
+        /// Job id.
+        job: super::JobId,
+        /// The body.
+        payload: Box<Value>,
+    },
     /// 204 with `X-GitLab-Last-Update`.
     NoJob {
         /// Value of the header.
@@ -143,7 +150,7 @@ impl PollAnswer {
     /// HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            PollAnswer::Job(_) => 201,
+            PollAnswer::Job(_) | PollAnswer::OddJob { .. } => 201,
             PollAnswer::NoJob { .. } => 204,
             PollAnswer::Conflict => 409,
             PollAnswer::Error(error) => error.status,
@@ -154,6 +161,7 @@ impl PollAnswer {
     pub fn job_id(&self) -> Option<i64> {
         match self {
             PollAnswer::Job(payload) => payload.id.as_ref().copied(),
+            PollAnswer::OddJob { job, .. } => Some(*job),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use protocol::job_payload::{Cache, Hook, Image, JobInput, Service, Variable};
+use protocol::secrets::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -128,7 +129,7 @@ pub struct JobDefinition {
     /// Caches.
     pub cache: Vec<Cache>,
     /// Secrets by variable name.
-    pub secrets: BTreeMap<String, Value>,
+    pub secrets: BTreeMap<String, Secret>,
     /// Job inputs.
     pub inputs: Vec<JobInput>,
     /// Steps of a `run:` job: JSON array as text.

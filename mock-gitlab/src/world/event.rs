@@ -1,5 +1,7 @@
 //! What happened, in one linear order. Names are those of the protocol.
 
+use std::collections::VecDeque;
+
 use jiff::Timestamp;
 use protocol::JobStatus;
 use serde::{Deserialize, Serialize};
@@ -141,4 +143,56 @@ pub enum EventKind {
         /// Bytes.
         bytes: u64,
     },
+}
+
+/// The newest events, at most a fixed number of them.
+#[derive(Debug)]
+pub(super) struct EventLog {
+    ring: VecDeque<Event>,
+    capacity: usize,
+    sequence: u64,
+    dropped: u64,
+}
+
+impl EventLog {
+    pub(super) fn new(capacity: usize) -> EventLog {
+        EventLog {
+            ring: VecDeque::new(),
+            capacity,
+            sequence: 0,
+            dropped: 0,
+        }
+    }
+
+    pub(super) fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+        while self.ring.len() > capacity {
+            self.ring.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    pub(super) fn push(&mut self, at: Timestamp, kind: EventKind) {
+        if self.capacity == 0 {
+            return;
+        }
+        if self.ring.len() == self.capacity {
+            self.ring.pop_front();
+            self.dropped += 1;
+        }
+        self.sequence += 1;
+        self.ring.push_back(Event {
+            seq: self.sequence,
+            at,
+            kind,
+        });
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Event> {
+        self.ring.drain(..).collect()
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
 }

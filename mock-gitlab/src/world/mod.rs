@@ -11,31 +11,51 @@
 //! - [`setup`]: what an administrator or a test puts into the world; [`definition`]: what a job is.
 //! - [`answer`]: answers and errors of the runner API as data; [`event`]: what happened.
 //! - [`state`]: the records, for reading.
-//! - [`request`]: `jobs/request`; [`actions`]: what a user can do; [`api`]: the rest of the runner API.
+//! - [`request`]: `jobs/request`; [`actions`]: what a user can do with jobs.
+//! - `queue`: who may take which job, in which order. `pipeline`: what follows what. `trace`: logs.
+//!   `runners`: tokens, machines, registration. [`artifacts`]: uploaded files. `payload`: the job as a
+//!   runner gets it. `sweep`: the stuck jobs worker.
 
 pub mod actions;
+mod admin;
 pub mod answer;
-pub mod api;
+pub mod artifacts;
+mod assign;
 mod core;
+mod deadline;
 pub mod definition;
 pub mod event;
-pub mod read;
+mod payload;
+mod pipeline;
+mod queue;
+mod rate_limit;
+mod read;
 pub mod request;
+mod runners;
 pub mod settings;
 pub mod setup;
 pub mod state;
+mod sweep;
 mod text;
+mod trace;
+mod transition;
+mod update;
 
 pub use self::core::World;
 pub use answer::{
-    ActionError, ApiError, Credentials, PollAnswer, SetupError, TraceAnswer, UpdateAnswer,
+    ActionError, ApiError, Credentials, PollAnswer, RegistrationScope, SetupError, TraceAnswer,
+    UpdateAnswer,
 };
+pub use artifacts::{Artifact, NewArtifact, Upload};
+pub use assign::effective_timeout;
 pub use definition::JobDefinition;
 pub use event::{Event, EventKind};
 pub use request::PendingRequest;
+pub use runners::RegisterRunner;
 pub use settings::{Flag, Settings};
 pub use setup::{NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, NewUser};
 pub use text::Text;
+pub use update::RawUpdate;
 
 /// Id of a group.
 pub type GroupId = i64;

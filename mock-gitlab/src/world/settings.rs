@@ -19,7 +19,10 @@ pub enum Flag {
     CiRegisterJobTemporaryLockDisabled,
 }
 
-/// Settings of the instance. `Default` gives what a fresh self-managed GitLab has, except where noted.
+/// Settings of the instance.
+///
+/// `Default` gives what a fresh self-managed GitLab has, except what would get between a test and its
+/// subject: rate limits and automatic sweeps are off. [`Settings::self_managed`] has them on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -47,16 +50,18 @@ pub struct Settings {
     pub incremental_logging: bool,
     /// With incremental logging: time until the chunks of a log are persisted once that was scheduled, s.
     pub trace_persist_delay_s: i64,
-    /// Polls per minute and runner token; 0 = off (WIRE-LIM-01).
+    /// Polls per minute and runner token; 0 = off (WIRE-LIM-01). GitLab's own default is 2000.
     pub runner_jobs_request_api_limit: u32,
-    /// Trace patches per minute and job token; 0 = off.
+    /// Trace patches per minute and job token; 0 = off. GitLab's own default is 200.
     pub runner_jobs_patch_trace_api_limit: u32,
-    /// Other job calls per minute and job token; 0 = off.
+    /// Other job calls per minute and job token; 0 = off. GitLab's own default is 200.
     pub runner_jobs_endpoints_api_limit: u32,
     /// Every runner endpoint answers 429 "Executing database migrations" (WIRE-REQ-09).
     pub migrations_running: bool,
     /// Jobs created longer ago than this are archived, s; `None` = never (queueing.md 6).
     pub archive_builds_older_than_s: Option<i64>,
+    /// Artifacts may be uploaded (405 otherwise).
+    pub artifacts_enabled: bool,
     /// Largest artifact, MiB (wire.md 6.1).
     pub max_artifacts_size_mib: u64,
     /// Life of artifacts without `expire_in`, s; `None` = no expiry.
@@ -89,11 +94,12 @@ impl Default for Settings {
             trace_interval_s: 60,
             incremental_logging: false,
             trace_persist_delay_s: 1,
-            runner_jobs_request_api_limit: 2000,
-            runner_jobs_patch_trace_api_limit: 200,
-            runner_jobs_endpoints_api_limit: 200,
+            runner_jobs_request_api_limit: 0,
+            runner_jobs_patch_trace_api_limit: 0,
+            runner_jobs_endpoints_api_limit: 0,
             migrations_running: false,
             archive_builds_older_than_s: None,
+            artifacts_enabled: true,
             max_artifacts_size_mib: 100,
             default_artifacts_expire_in_s: Some(30 * 86_400),
             default_project_timeout_s: 3600,
@@ -106,6 +112,17 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What a fresh self-managed GitLab has, rate limits and sweeps included.
+    pub fn self_managed() -> Settings {
+        Settings {
+            runner_jobs_request_api_limit: 2000,
+            runner_jobs_patch_trace_api_limit: 200,
+            runner_jobs_endpoints_api_limit: 200,
+            automatic_sweeps: true,
+            ..Settings::default()
+        }
+    }
+
     /// Whether `flag` is on.
     pub fn flag(&self, flag: Flag) -> bool {
         self.flags.contains(&flag)

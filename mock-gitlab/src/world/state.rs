@@ -157,6 +157,8 @@ pub struct Project {
     pub auto_cancel: Option<AutoCancel>,
     /// Projects whose job tokens may read this project's artifacts.
     pub job_token_allow_list: Vec<ProjectId>,
+    /// Pipelines made so far; the next one's `iid` is one more.
+    pub pipelines: i64,
 }
 
 /// A user.
@@ -308,6 +310,8 @@ pub struct Job {
     pub protected: bool,
     /// A newer attempt took its place.
     pub retried: bool,
+    /// Earlier attempts of this job in its pipeline, automatic and manual ones.
+    pub attempts_before: u32,
     /// Whether a failure is allowed; starts as defined, changes by exit code (WIRE-UPD-15).
     pub allow_failure: bool,
     /// User.

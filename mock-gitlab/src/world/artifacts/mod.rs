@@ -1,0 +1,12 @@
+//! Artifacts: what is known of uploaded files (wire.md 6). The bytes are kept by whoever received them.
+//!
+//! - `types`: types, formats and names of files.
+//! - `expire`: `expire_in`.
+//! - `store`: upload, download, dependencies.
+
+mod expire;
+mod store;
+mod types;
+
+pub use store::{Artifact, NewArtifact, Upload};
+pub(super) use types::{format_of, report_name};
