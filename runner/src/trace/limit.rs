@@ -1,0 +1,108 @@
+/// What the limit lets through of a write.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Passed<'a> {
+    /// All of it.
+    All,
+    /// A piece, then the notice; from now on nothing.
+    Cut {
+        /// The piece.
+        head: &'a str,
+        /// Text that ends the log.
+        notice: String,
+    },
+    /// Nothing: the limit was reached before.
+    Nothing,
+}
+
+/// `output_limit` (runner.md 6): the write that reaches it is cut, and everything later is dropped.
+#[derive(Debug)]
+pub(super) struct Limit {
+    limit: u64,
+    written: u64,
+    reached: bool,
+}
+
+impl Limit {
+    pub(super) fn new(limit_bytes: u64) -> Self {
+        Limit {
+            limit: limit_bytes,
+            written: 0,
+            reached: false,
+        }
+    }
+
+    /// Whether nothing passes any more.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached
+    }
+
+    /// Judges `text`.
+    pub(super) fn pass<'a>(&mut self, text: &'a str) -> Passed<'a> {
+        if self.reached {
+            return Passed::Nothing;
+        }
+        let room = self.limit.saturating_sub(self.written);
+        if (text.len() as u64) < room {
+            self.written += text.len() as u64;
+            return Passed::All;
+        }
+        self.reached = true;
+        let head = &text[..text.floor_char_boundary(room as usize)];
+        let notice = format!(
+            "\n\u{1b}[33;1mJob's log exceeded limit of {} bytes.\n\
+             Job execution will continue but no more output will be collected.\u{1b}[0;m\n",
+            self.limit
+        );
+        Passed::Cut { head, notice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that passes of `writes`.
+    fn limited(limit: u64, writes: &[&str]) -> String {
+        let mut state = Limit::new(limit);
+        let mut seen = String::new();
+        for write in writes {
+            match state.pass(write) {
+                Passed::All => seen.push_str(write),
+                Passed::Cut { head, notice } => {
+                    seen.push_str(head);
+                    seen.push_str(&notice);
+                }
+                Passed::Nothing => assert!(state.is_reached()),
+            }
+        }
+        seen
+    }
+
+    /// Proves RUN-LOG-09.
+    ///
+    /// Goal: the notice of the recordings `limits` and `output-limit` follows a cut at a character's
+    /// edge; nothing follows the notice.
+    #[test]
+    fn cut_and_notice() {
+        let notice = |limit: u64| {
+            format!(
+                "\n\x1b[33;1mJob's log exceeded limit of {limit} bytes.\nJob execution will continue but \
+                 no more output will be collected.\x1b[0;m\n"
+            )
+        };
+        for (limit, writes, head) in [
+            (10, vec!["123456789"], Some("123456789")),
+            (10, vec!["123456789", "0"], None),
+            (10, vec!["12345678901", "x"], None),
+            (10, vec!["1234567", "8901", "x", "y"], None),
+        ] {
+            let expected =
+                head.map_or_else(|| format!("1234567890{}", notice(limit)), str::to_owned);
+            assert_eq!(limited(limit, &writes), expected);
+        }
+        for (limit, kept) in [(6, 2), (7, 2), (8, 2), (9, 3)] {
+            let expected = format!("{}{}", "漢".repeat(kept), notice(limit));
+            assert_eq!(limited(limit, &["漢漢漢漢", "x"]), expected);
+        }
+    }
+}

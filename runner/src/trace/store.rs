@@ -1,0 +1,134 @@
+use std::io;
+
+use bytes::Bytes;
+
+use super::limit::{Limit, Passed};
+use super::spool::Spool;
+use super::utf8::Utf8Repair;
+
+/// Bytes are gathered up to this before they go to the spool.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The end of the pipeline, shared by all streams of a job: UTF-8 repair, limit, size, checksum, spool.
+#[derive(Debug)]
+pub(super) struct Store {
+    utf8: Utf8Repair,
+    tail: Tail,
+}
+
+/// Size and checksum of a log, always of the same bytes (WIRE-UPD-03).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// Bytes.
+    pub(super) size: u64,
+    /// CRC-32 (IEEE) over them.
+    pub(super) crc32: u32,
+}
+
+#[derive(Debug)]
+struct Tail {
+    limit: Limit,
+    /// Over what is in the spool.
+    crc: crc32fast::Hasher,
+    /// Bytes in the spool.
+    size: u64,
+    spool: Spool,
+    /// What goes to the spool next.
+    buffer: Vec<u8>,
+    /// The spool failed: the log ends at what it holds.
+    failed: bool,
+}
+
+impl Store {
+    pub(super) fn new(limit_bytes: u64, spool: Spool) -> Self {
+        Store {
+            utf8: Utf8Repair::default(),
+            tail: Tail {
+                limit: Limit::new(limit_bytes),
+                crc: crc32fast::Hasher::new(),
+                size: 0,
+                spool,
+                buffer: Vec::new(),
+                failed: false,
+            },
+        }
+    }
+
+    /// Takes bytes of any stream.
+    pub(super) fn write(&mut self, bytes: &[u8]) {
+        if self.tail.limit.is_reached() || self.tail.failed {
+            return;
+        }
+        let Store { utf8, tail } = self;
+        utf8.write(bytes, &mut |text| tail.accept(text));
+    }
+
+    /// No more bytes come: an open UTF-8 sequence is invalid.
+    pub(super) fn close(&mut self) {
+        let Store { utf8, tail } = self;
+        utf8.close(&mut |text| tail.accept(text));
+        tail.flush();
+    }
+
+    /// The log so far.
+    pub(super) fn extent(&mut self) -> Extent {
+        self.tail.flush();
+        Extent {
+            size: self.tail.size,
+            crc32: self.tail.crc.clone().finalize(),
+        }
+    }
+
+    /// At most `length` bytes from `offset` on; none at the end or behind it.
+    pub(super) fn read(&mut self, offset: u64, length: usize) -> io::Result<Bytes> {
+        self.tail.flush();
+        let available = self.tail.size.saturating_sub(offset);
+        let length = available.min(length as u64) as usize;
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        self.tail.spool.read(offset, length)
+    }
+}
+
+impl Tail {
+    fn accept(&mut self, text: &str) {
+        match self.limit.pass(text) {
+            Passed::All => self.append(text.as_bytes()),
+            Passed::Cut { head, notice } => {
+                self.append(head.as_bytes());
+                self.append(notice.as_bytes());
+            }
+            Passed::Nothing => {}
+        }
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.failed {
+            let room = BUFFER_BYTES - self.buffer.len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.buffer.extend_from_slice(now);
+            if self.buffer.len() == BUFFER_BYTES {
+                self.flush();
+            }
+            bytes = later;
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.buffer.is_empty() {
+            return;
+        }
+        match self.spool.append(self.size, &self.buffer) {
+            Ok(()) => {
+                self.size += self.buffer.len() as u64;
+                self.crc.update(&self.buffer);
+            }
+            Err(error) => {
+                tracing::error!(%error, "Failed to write the job's log to its file; the rest of it is lost");
+                self.failed = true;
+            }
+        }
+        self.buffer.clear();
+    }
+}
