@@ -24,6 +24,7 @@
 
 pub mod cli;
 pub mod conform;
+pub mod engine;
 pub mod events;
 pub mod process;
 pub mod scenario;
