@@ -25,6 +25,8 @@ pub struct Outcome {
     pub exits: BTreeMap<String, i32>,
     /// What runners wrote to their terminals.
     pub terminal: BTreeMap<String, String>,
+    /// What the scenario still waited for when its time was over; `None` = it came to its end.
+    pub overdue: Option<String>,
 }
 
 /// A job as the server has it.

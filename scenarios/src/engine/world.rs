@@ -11,6 +11,7 @@ use mock_gitlab::world::{
     JobDefinition, NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, SetupError,
     World,
 };
+use protocol::Field;
 use protocol::job_payload::Variable;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
@@ -243,9 +244,9 @@ pub fn definition(id: i64, job: &JobFormat, gates: &Path) -> JobDefinition {
     let variables = std::iter::once(no_sources)
         .chain(job.variables.clone())
         .map(|(key, value)| Variable {
-            key,
-            value: value.into(),
-            public: true,
+            key: Field::Value(key),
+            value: Field::Value(value.into()),
+            public: Field::Value(true),
             ..Variable::default()
         });
     let default = JobDefinition::default();
