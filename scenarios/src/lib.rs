@@ -27,5 +27,6 @@ pub mod conform;
 pub mod engine;
 pub mod events;
 pub mod process;
+pub mod report;
 pub mod scenario;
 pub mod session;

@@ -6,6 +6,7 @@
 //!   request into the event log and plays faults.
 //! - [`virtual_time`]: one thread, a paused clock, no socket; [`real_time`]: real processes.
 //! - [`timeline`]: takes the steps, the same way in both.
+//! - [`vectors`]: plays the vectors of the queue through requests.
 //! - [`verdict`]: compares what was seen with what was expected.
 
 mod error;
@@ -15,7 +16,10 @@ pub mod real_time;
 pub mod server;
 pub mod tap;
 pub mod timeline;
+mod timeouts;
+pub mod vectors;
 pub mod verdict;
+pub mod virtual_time;
 pub mod world;
 
 pub use error::EngineError;

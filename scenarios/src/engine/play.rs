@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use mock_gitlab::world::{Settings, World};
+use runner::clock::{Clock as _, TokioClock};
 
 use super::server::{Now, Server};
 use super::timeline::Waiting;
 use super::verdict::{Mismatch, Outcome, judge};
-use super::{EngineError, real_time};
+use super::{EngineError, real_time, virtual_time};
 use crate::events::{Event, EventLog};
 use crate::process::RunnerProgram;
 use crate::scenario::Scenario;
@@ -44,7 +45,9 @@ pub fn play(
 ) -> Result<Played, EngineError> {
     let begin = Instant::now();
     let outcome = match clock {
-        ClockKind::Virtual => return Err(EngineError::NotVirtual("not yet".to_owned())),
+        ClockKind::Virtual => {
+            virtual_runtime()?.block_on(virtual_time::play(scenario, options.seed))?
+        }
         ClockKind::Real => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -92,6 +95,30 @@ pub(super) fn wall_clock() -> Now {
     Arc::new(|| {
         Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
     })
+}
+
+/// A runtime on one thread with a paused clock, which jumps to the next timer when nothing is left to
+/// do. It has no I/O driver: a socket or a process on it is an error, not a wait.
+pub(super) fn virtual_runtime() -> Result<tokio::runtime::Runtime, EngineError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .map_err(EngineError::io("tokio runtime"))
+}
+
+/// When virtual time begins.
+pub(super) const VIRTUAL_BEGIN: &str = "2026-01-01T00:00:00Z";
+
+/// Virtual time as a date. Must be called inside the virtual runtime.
+pub(super) fn virtual_base() -> Timestamp {
+    VIRTUAL_BEGIN.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The clock of the server in virtual time. Must be called inside the virtual runtime.
+pub(super) fn virtual_clock() -> Now {
+    let clock = TokioClock::starting_at(virtual_base());
+    Arc::new(move || clock.now())
 }
 
 /// An empty server.

@@ -22,7 +22,7 @@ use super::timeline::{self, Stage, Waiting};
 use super::verdict::Outcome;
 use super::{EngineError, PlayOptions, world};
 use crate::events::{EventLog, What};
-use crate::process::{RunnerProcess, RunnerProgram, Start, Terminal};
+use crate::process::{RunnerProcess, Start, Terminal};
 use crate::scenario::Scenario;
 use crate::scenario::format::{RunFormat, SignalName};
 use crate::scenario::world_format::JobFormat;
@@ -65,12 +65,10 @@ pub async fn play(scenario: &Scenario, options: &PlayOptions) -> Result<Outcome,
             .program
             .link_in(&temp.path().join("bin"))
             .map_err(EngineError::io("link to the runner"))?,
-        program: options.program.clone(),
         root: temp.path().to_owned(),
         gates,
         url,
         server: server.clone(),
-        scenario: scenario.clone(),
         runners: BTreeMap::new(),
         held: scenario
             .world
@@ -107,12 +105,10 @@ struct Running {
 
 struct RealStage {
     link: PathBuf,
-    program: RunnerProgram,
     root: PathBuf,
     gates: PathBuf,
     url: String,
     server: Server,
-    scenario: Scenario,
     runners: BTreeMap<String, Running>,
     held: Vec<i64>,
 }
