@@ -111,6 +111,11 @@ impl Tap {
         state.faults.push(ActiveFault { fault, seen });
     }
 
+    /// Ends the faults on requests of a kind.
+    pub fn remove_faults(&self, kind: RequestKind) {
+        self.state().faults.retain(|active| active.fault.on != kind);
+    }
+
     /// Lets `serve` answer a request, or answers with a fault; writes both down.
     ///
     /// `after` is called before the answer is written down, so that what the request has caused (jobs

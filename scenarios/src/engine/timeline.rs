@@ -123,6 +123,9 @@ async fn take(step: &StepFormat, server: &Server, stage: &mut impl Stage) -> Res
     if let Some(fault) = &step.fault {
         server.tap().add_fault(fault.clone());
     }
+    if let Some(kind) = step.restore {
+        server.tap().remove_faults(kind);
+    }
     if let Some(time) = step.advance {
         tokio::time::sleep_until(Instant::now() + time.0).await;
     }
@@ -175,6 +178,7 @@ pub fn words(step: &StepFormat) -> String {
         StepFormat { fault: Some(fault), .. } => {
             format!("fault {} on {}", fault.status, fault.on.as_str())
         }
+        StepFormat { restore: Some(kind), .. } => format!("restore {}", kind.as_str()),
         StepFormat { advance: Some(time), .. } => format!("advance {time}"),
         StepFormat { signal: Some(signal), .. } => {
             format!("signal {} to {}", signal.send, signal.runner)
