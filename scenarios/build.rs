@@ -1,5 +1,5 @@
-//! Writes the list of catalogue files, so that a new file is part of the program without being named
-//! anywhere else.
+//! Writes the lists of catalogue files and recordings, so that a new file is part of the program without
+//! being named anywhere else.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,17 +9,12 @@ use std::{env, fs, io};
 const VECTORS: &str = "queueing.yml";
 
 fn main() -> io::Result<()> {
-    let folder =
-        Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("catalogue");
+    let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
+    let root = Path::new(&root);
+    let folder = root.join("catalogue");
     println!("cargo::rerun-if-changed={}", folder.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&folder)? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if Path::new(&name).extension().is_some_and(|end| end == "yml") && name != VECTORS {
-            names.push(name);
-        }
-    }
-    names.sort();
+    let mut names = sorted(&folder)?;
+    names.retain(|name| Path::new(name).extension().is_some_and(|end| end == "yml") && name != VECTORS);
     let mut code = String::from(
         "/// Names and texts of the catalogue files, by name.\npub const FILES: &[(&str, &str)] = &[\n",
     );
@@ -33,8 +28,39 @@ fn main() -> io::Result<()> {
         );
     }
     code.push_str("];\n");
-    fs::write(
-        Path::new(&env::var("OUT_DIR").map_err(io::Error::other)?).join("catalogue.rs"),
-        code,
-    )
+    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
+    fs::write(Path::new(&out).join("catalogue.rs"), code)?;
+    fs::write(Path::new(&out).join("recordings.rs"), recordings(root)?)
+}
+
+/// Files of every folder below `recordings`.
+fn recordings(root: &Path) -> io::Result<String> {
+    let folder = root.join("recordings");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut code = String::from(
+        "/// Names and files of the recordings, by name.\npub const RECORDINGS: &[(&str, Files)] = &[\n",
+    );
+    for recording in sorted(&folder)? {
+        if !folder.join(&recording).is_dir() {
+            continue;
+        }
+        let _ = writeln!(code, "    ({recording:?}, &[");
+        for file in sorted(&folder.join(&recording))? {
+            let path = folder.join(&recording).join(&file);
+            let _ = writeln!(code, "        ({file:?}, include_bytes!({:?})),", path.display().to_string());
+        }
+        code.push_str("    ]),\n");
+    }
+    code.push_str("];\n");
+    Ok(code)
+}
+
+/// Names in a folder, sorted.
+fn sorted(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
 }

@@ -24,7 +24,9 @@
 
 pub mod cli;
 pub mod conform;
+pub mod engine;
 pub mod events;
 pub mod process;
+pub mod report;
 pub mod scenario;
 pub mod session;

@@ -103,6 +103,8 @@ pub struct StepFormat {
     pub play: Option<i64>,
     /// The server answers otherwise than it would.
     pub fault: Option<FaultFormat>,
+    /// The server answers these requests by itself again: ends the faults on them.
+    pub restore: Option<RequestKind>,
     /// Time passes. In real time this waits.
     pub advance: Option<Time>,
     /// A runner gets a signal.
@@ -127,6 +129,7 @@ impl StepFormat {
             ("cancel", self.cancel.is_some()),
             ("play", self.play.is_some()),
             ("fault", self.fault.is_some()),
+            ("restore", self.restore.is_some()),
             ("advance", self.advance.is_some()),
             ("signal", self.signal.is_some()),
             ("start", self.start.is_some()),

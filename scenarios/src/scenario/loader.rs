@@ -187,7 +187,7 @@ impl Checker<'_> {
                 return Err(self.error(
                     line,
                     "`timeline`: a step without an action: expected `finish`, `cancel`, `play`, \
-                     `fault`, `advance`, `signal`, `start`, `run`, `configure`, `add`, `pause`, or a \
+                     `fault`, `restore`, `advance`, `signal`, `start`, `run`, `configure`, `add`, `pause`, or a \
                      condition to wait for (`at`, `after`)",
                 ));
             }

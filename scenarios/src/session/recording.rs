@@ -83,64 +83,76 @@ const COMMAND_MARK: &str = "### gitlab-runner";
 impl Recording {
     /// Reads the recording in `folder`.
     pub fn load(folder: &Path) -> Result<Recording, RecordingError> {
-        let file = |name: &str| folder.join(name);
-        let har_file = file("session.har");
-        let exchanges = har::read(&read(&har_file)?).map_err(|error| at(&har_file, error))?;
-        let result_file = file("result.json");
-        let result: ResultFile = serde_json::from_slice(&read(&result_file)?)
-            .map_err(|error| at(&result_file, error))?;
-        let terminal = String::from_utf8_lossy(&optional(&file("runner.log"))?.unwrap_or_default())
-            .into_owned();
-        let text = |bytes: Option<Vec<u8>>| {
-            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(folder).map_err(|error| at(folder, error))? {
+            let path = entry.map_err(|error| at(folder, error))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if path.is_file() && (name.starts_with("trace-") || FILES.contains(&name.as_ref())) {
+                let bytes = fs::read(&path).map_err(|error| at(&path, error))?;
+                files.insert(name.into_owned(), bytes);
+            }
+        }
+        Recording::from_files(folder, &files)
+    }
+
+    /// Reads a recording from its files, by name. `folder` is for errors.
+    pub fn from_files<B: AsRef<[u8]>>(
+        folder: &Path,
+        files: &BTreeMap<String, B>,
+    ) -> Result<Recording, RecordingError> {
+        let needed = |name: &str| {
+            let path = folder.join(name);
+            match files.get(name) {
+                Some(bytes) => Ok((bytes.as_ref(), path)),
+                None => Err(at(&path, std::io::Error::from(std::io::ErrorKind::NotFound))),
+            }
         };
+        let text = |name: &str| {
+            let bytes = files.get(name)?;
+            Some(String::from_utf8_lossy(bytes.as_ref()).into_owned())
+        };
+        let (bytes, path) = needed("session.har")?;
+        let exchanges = har::read(bytes).map_err(|error| at(&path, error))?;
+        let (bytes, path) = needed("result.json")?;
+        let result: ResultFile = serde_json::from_slice(bytes).map_err(|error| at(&path, error))?;
+        let mut traces = BTreeMap::new();
+        for (name, bytes) in files {
+            let Some(id) = name.strip_prefix("trace-") else {
+                continue;
+            };
+            let id = id
+                .strip_suffix(".log")
+                .and_then(|id| id.parse().ok())
+                .ok_or_else(|| at(&folder.join(name), RecordingErrorKind::TraceName))?;
+            traces.insert(id, bytes.as_ref().to_vec());
+        }
         Ok(Recording {
             name: result.name,
             about: result.doc,
             commands: result.commands,
             exchanges,
-            traces: traces(folder)?,
-            config_before: text(optional(&file("config.before.toml"))?),
-            config_after: text(optional(&file("config.after.toml"))?),
-            terminal: by_command(&terminal),
+            traces,
+            config_before: text("config.before.toml"),
+            config_after: text("config.after.toml"),
+            terminal: by_command(&text("runner.log").unwrap_or_default()),
         })
     }
 }
+
+/// Files of a recording, beside the logs of jobs.
+const FILES: [&str; 5] = [
+    "session.har",
+    "result.json",
+    "runner.log",
+    "config.before.toml",
+    "config.after.toml",
+];
 
 fn at(file: &Path, kind: impl Into<RecordingErrorKind>) -> RecordingError {
     RecordingError {
         file: file.to_owned(),
         kind: kind.into(),
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, RecordingError> {
-    fs::read(file).map_err(|error| at(file, error))
-}
-
-fn optional(file: &Path) -> Result<Option<Vec<u8>>, RecordingError> {
-    match fs::read(file) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(at(file, error)),
-    }
-}
-
-fn traces(folder: &Path) -> Result<BTreeMap<i64, Vec<u8>>, RecordingError> {
-    let mut traces = BTreeMap::new();
-    for entry in fs::read_dir(folder).map_err(|error| at(folder, error))? {
-        let path = entry.map_err(|error| at(folder, error))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(id) = name.strip_prefix("trace-") else {
-            continue;
-        };
-        let id = id
-            .strip_suffix(".log")
-            .and_then(|id| id.parse().ok())
-            .ok_or_else(|| at(&path, RecordingErrorKind::TraceName))?;
-        traces.insert(id, read(&path)?);
-    }
-    Ok(traces)
 }
 
 /// Cuts the terminal's text at the lines that name the commands.
