@@ -14,7 +14,9 @@ fn main() -> io::Result<()> {
     let folder = root.join("catalogue");
     println!("cargo::rerun-if-changed={}", folder.display());
     let mut names = sorted(&folder)?;
-    names.retain(|name| Path::new(name).extension().is_some_and(|end| end == "yml") && name != VECTORS);
+    names.retain(|name| {
+        Path::new(name).extension().is_some_and(|end| end == "yml") && name != VECTORS
+    });
     let mut code = String::from(
         "/// Names and texts of the catalogue files, by name.\npub const FILES: &[(&str, &str)] = &[\n",
     );
@@ -47,7 +49,11 @@ fn recordings(root: &Path) -> io::Result<String> {
         let _ = writeln!(code, "    ({recording:?}, &[");
         for file in sorted(&folder.join(&recording))? {
             let path = folder.join(&recording).join(&file);
-            let _ = writeln!(code, "        ({file:?}, include_bytes!({:?})),", path.display().to_string());
+            let _ = writeln!(
+                code,
+                "        ({file:?}, include_bytes!({:?})),",
+                path.display().to_string()
+            );
         }
         code.push_str("    ]),\n");
     }

@@ -270,6 +270,10 @@ pub(super) struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors are made and handed over in one go"
+    )]
     pub(super) fn error(&self, what: &str, why: impl ToString) -> VectorError {
         VectorError::Vector {
             vector: self.id.to_owned(),
@@ -362,7 +366,7 @@ fn decode(defaults: &Defaults, raw: RawVector) -> Result<Vector, VectorError> {
         .steps
         .into_iter()
         .enumerate()
-        .map(|(index, step)| step::decode(&decoder, index, step))
+        .map(|(index, step)| step::decode(&decoder, index, &step))
         .collect::<Result<_, _>>()?;
     Ok(Vector {
         groups: raw.groups,

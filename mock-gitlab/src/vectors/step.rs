@@ -126,7 +126,7 @@ struct RawSweep {
 pub(super) fn decode(
     decoder: &Decoder<'_>,
     index: usize,
-    step: Map<String, Value>,
+    step: &Map<String, Value>,
 ) -> Result<Step, VectorError> {
     let what = format!("steps[{index}]");
     let Some(kind) = KINDS.iter().find(|kind| step.contains_key(**kind)) else {

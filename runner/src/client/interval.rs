@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// Longest interval between patches that a server can ask for (WIRE-TRC-05).
-pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(15 * 60);
+pub(super) const MAX_INTERVAL: Duration = Duration::from_mins(15);
 
 /// Why an interval header was not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use super::transport::{BoxFuture, Transport, TransportError};
 /// Dial and TLS handshake (wire.md 1.4).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// From the request to the head of the answer.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const HEADER_TIMEOUT: Duration = Duration::from_mins(10);
 /// Whole request, bodies included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const REQUEST_TIMEOUT: Duration = Duration::from_hours(1);
 /// How long an idle connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Idle connections per host.
@@ -42,7 +42,7 @@ impl TransportOptions {
         TransportOptions {
             host,
             tls,
-            connection_max_age: Duration::from_secs(15 * 60),
+            connection_max_age: Duration::from_mins(15),
         }
     }
 }
@@ -171,7 +171,7 @@ fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportErr
                 tls_data.key = String::from_utf8_lossy(&key).into_owned();
             }
             Err(error) => {
-                tracing::error!(%error, "Failed to load the client certificate and its key")
+                tracing::error!(%error, "Failed to load the client certificate and its key");
             }
         }
     }
@@ -191,7 +191,7 @@ fn describe(error: &reqwest::Error) -> TransportError {
         source = cause.source();
     }
     if message.is_empty() {
-        message = "the request failed".to_owned();
+        message.push_str("the request failed");
     }
     TransportError { message }
 }

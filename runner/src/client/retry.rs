@@ -11,7 +11,7 @@ pub const MAX_ATTEMPTS: u32 = 5;
 /// First pause of the backoff.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause of the backoff; those named by headers have no limit.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 /// What to do after an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

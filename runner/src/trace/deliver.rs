@@ -16,11 +16,11 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(3);
 /// A keep-alive goes out when nothing went out for longer than this.
 const FORCE_SEND: Duration = Duration::from_secs(30);
 /// Longest pause between keep-alives with `FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL`.
-const LONGEST_FORCE_SEND: Duration = Duration::from_secs(30 * 60);
+const LONGEST_FORCE_SEND: Duration = Duration::from_mins(30);
 /// First pause between runs of the final update; doubles (WIRE-UPD-07).
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest pause between runs of the final update.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(60 * 60);
+const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
 /// Answers 416 in a row after which the end of the log is given up. The official runner has no bound.
 const MAX_MISMATCHES: u32 = 10;
 

@@ -17,7 +17,7 @@ pub(super) enum Passed<'a> {
 /// `output_limit` (runner.md 6): the write that reaches it is cut, and everything later is dropped.
 #[derive(Debug)]
 pub(super) struct Limit {
-    limit: u64,
+    allowed: u64,
     written: u64,
     reached: bool,
 }
@@ -25,7 +25,7 @@ pub(super) struct Limit {
 impl Limit {
     pub(super) fn new(limit_bytes: u64) -> Self {
         Limit {
-            limit: limit_bytes,
+            allowed: limit_bytes,
             written: 0,
             reached: false,
         }
@@ -41,7 +41,7 @@ impl Limit {
         if self.reached {
             return Passed::Nothing;
         }
-        let room = self.limit.saturating_sub(self.written);
+        let room = self.allowed.saturating_sub(self.written);
         if (text.len() as u64) < room {
             self.written += text.len() as u64;
             return Passed::All;
@@ -51,7 +51,7 @@ impl Limit {
         let notice = format!(
             "\n\u{1b}[33;1mJob's log exceeded limit of {} bytes.\n\
              Job execution will continue but no more output will be collected.\u{1b}[0;m\n",
-            self.limit
+            self.allowed
         );
         Passed::Cut { head, notice }
     }

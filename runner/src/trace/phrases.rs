@@ -30,7 +30,11 @@ impl PhraseSet {
             Err(error) => {
                 // Only with gigabytes of phrases. Nothing may leak, so everything is masked.
                 tracing::error!(%error, "Too many masked values: the log of the job is masked as a whole");
-                return PhraseSet::new((0u8..128).map(|byte| char::from(byte).to_string()).collect());
+                return PhraseSet::new(
+                    (0u8..128)
+                        .map(|byte| char::from(byte).to_string())
+                        .collect(),
+                );
             }
         };
         Some(PhraseSet(Arc::new(Shared {

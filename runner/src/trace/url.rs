@@ -37,10 +37,7 @@ impl UrlMasker {
         last: bool,
         out: &'a mut Vec<u8>,
     ) -> &'a [u8] {
-        if self.held.is_empty()
-            && !self.in_value
-            && memchr::memchr2(b'?', b'&', input).is_none()
-        {
+        if self.held.is_empty() && !self.in_value && memchr::memchr2(b'?', b'&', input).is_none() {
             return input;
         }
         out.clear();
@@ -113,7 +110,8 @@ fn value_length(data: &[u8], last: bool) -> (usize, bool) {
     let mut at = 0;
     for chunk in data.utf8_chunks() {
         let valid = chunk.valid();
-        let end = valid.find(|c: char| matches!(c, '?' | '&') || c.is_whitespace() || c.is_control());
+        let end =
+            valid.find(|c: char| matches!(c, '?' | '&') || c.is_whitespace() || c.is_control());
         if let Some(end) = end {
             return (at + end, true);
         }

@@ -88,7 +88,10 @@ mod tests {
             (&[b"\xe2\x82"], "\u{fffd}\u{fffd}"),
             (&[b"\xf0", b"\x9f", b"\x98", b"\x80"], "😀"),
             (&[b"\xed\xa0\x80"], "\u{fffd}\u{fffd}\u{fffd}"),
-            (&[b"\xf0\x9f", b"\x98\xf0\x9f\x98\x80 and more"], "\u{fffd}\u{fffd}\u{fffd}😀 and more"),
+            (
+                &[b"\xf0\x9f", b"\x98\xf0\x9f\x98\x80 and more"],
+                "\u{fffd}\u{fffd}\u{fffd}😀 and more",
+            ),
         ];
         for (writes, expected) in cases {
             assert_eq!(String::from_utf8(repaired(writes)).unwrap(), expected);

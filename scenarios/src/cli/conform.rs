@@ -11,7 +11,11 @@ pub(super) fn conform(command: &ConformCommand) -> Result<u8, String> {
         "no repository of this project here: call it in a working copy, where `docs/checks.tsv` is"
             .to_owned()
     })?;
-    let result = if *check { docs::check(&root) } else { docs::generate(&root) };
+    let result = if *check {
+        docs::check(&root)
+    } else {
+        docs::generate(&root)
+    };
     match result {
         Ok(counts) => {
             out(&format!(

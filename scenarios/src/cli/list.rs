@@ -22,7 +22,10 @@ pub(super) fn list(args: &ListArgs) -> Result<u8, String> {
                     "proves": scenario.proves})
             })
             .collect();
-        let vectors: Vec<String> = vectors.iter().map(|vector| format!("QUE-{}", vector.id)).collect();
+        let vectors: Vec<String> = vectors
+            .iter()
+            .map(|vector| format!("QUE-{}", vector.id))
+            .collect();
         let all = json!({"version": 1, "scenarios": scenarios, "vectors": vectors,
             "recordings": recordings});
         out(&format!("{all:#}\n"));
@@ -34,11 +37,17 @@ pub(super) fn list(args: &ListArgs) -> Result<u8, String> {
         .set_header(["scenario", "clocks", "what"]);
     for scenario in &scenarios {
         let clocks: Vec<String> = scenario.clocks.iter().map(ToString::to_string).collect();
-        table.add_row([scenario.name.clone(), clocks.join(", "), scenario.about.clone()]);
+        table.add_row([
+            scenario.name.clone(),
+            clocks.join(", "),
+            scenario.about.clone(),
+        ]);
     }
     out(&format!("{}\n", trimmed(&table)));
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["queue vector"]);
+    table
+        .load_style(presets::NOTHING)
+        .set_header(["queue vector"]);
     for vector in &vectors {
         table.add_row([format!("QUE-{}", vector.id)]);
     }

@@ -43,7 +43,10 @@ impl Report<'_> {
             write(path, &junit::report(self.lines, self.took))?;
         }
         if self.json {
-            out(&format!("{:#}\n", json::report(self.lines, self.seed, self.took)));
+            out(&format!(
+                "{:#}\n",
+                json::report(self.lines, self.seed, self.took)
+            ));
             return Ok(exit_code(self.lines));
         }
         out(&table::table(self.lines));
@@ -60,7 +63,8 @@ impl Report<'_> {
 
 /// Writes a file.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|error| format!("{}: cannot be written: {error}", path.display()))
+    std::fs::write(path, text)
+        .map_err(|error| format!("{}: cannot be written: {error}", path.display()))
 }
 
 /// A progress bar on standard error, where that is a terminal.

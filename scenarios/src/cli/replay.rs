@@ -18,9 +18,10 @@ use crate::session::{Recording, library};
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
     let begin = Instant::now();
     let program = match &args.runner_binary {
-        Some(path) => RunnerProgram::Other(path.canonicalize().map_err(|error| {
-            format!("--runner-binary {}: {error}", path.display())
-        })?),
+        Some(path) => RunnerProgram::Other(
+            path.canonicalize()
+                .map_err(|error| format!("--runner-binary {}: {error}", path.display()))?,
+        ),
         None => RunnerProgram::this().map_err(|error| format!("path of this program: {error}"))?,
     };
     let recordings = select(&args.what)?;
@@ -82,7 +83,8 @@ fn select(what: &[String]) -> Result<Vec<Recording>, String> {
         match known {
             Some(recording) => recordings.push(recording),
             None if Path::new(name).is_dir() => {
-                recordings.push(Recording::load(Path::new(name)).map_err(|error| error.to_string())?);
+                recordings
+                    .push(Recording::load(Path::new(name)).map_err(|error| error.to_string())?);
             }
             None => {
                 return Err(format!(
@@ -104,7 +106,12 @@ async fn line(recording: &Recording, options: &Options) -> Line {
                 .into_iter()
                 .map(|difference| Mismatch {
                     what: std::iter::once(difference.place)
-                        .chain(difference.context.iter().map(|line| format!("      {line}")))
+                        .chain(
+                            difference
+                                .context
+                                .iter()
+                                .map(|line| format!("      {line}")),
+                        )
                         .collect::<Vec<_>>()
                         .join("\n"),
                     expected: vec![difference.expected],

@@ -19,9 +19,10 @@ pub(super) fn run(args: &RunArgs) -> Result<u8, String> {
     let begin = Instant::now();
     let items = select::select(&args.what, args.clock)?;
     let program = match &args.runner_binary {
-        Some(path) => RunnerProgram::Other(path.canonicalize().map_err(|error| {
-            format!("--runner-binary {}: {error}", path.display())
-        })?),
+        Some(path) => RunnerProgram::Other(
+            path.canonicalize()
+                .map_err(|error| format!("--runner-binary {}: {error}", path.display()))?,
+        ),
         None => RunnerProgram::this().map_err(|error| format!("path of this program: {error}"))?,
     };
     let results = play_all(&items, args, &program);
@@ -73,7 +74,10 @@ fn play_all(items: &[Item], args: &RunArgs, program: &RunnerProgram) -> Vec<Resu
     order.sort_by_key(|index| items[*index].clock() == ClockKind::Virtual);
     let results: Mutex<BTreeMap<usize, Result_>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..args.jobs.min(u16::try_from(items.len()).unwrap_or(u16::MAX)) {
+        for _ in 0..args
+            .jobs
+            .min(u16::try_from(items.len()).unwrap_or(u16::MAX))
+        {
             scope.spawn(|| {
                 while let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let item = &items[*index];

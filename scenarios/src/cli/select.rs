@@ -109,7 +109,11 @@ fn add_scenarios(
 
 fn add_vectors(items: &mut Vec<Item>, vectors: Vec<Vector>, clock: Option<ClockKind>) {
     if clock != Some(ClockKind::Real) {
-        items.extend(vectors.into_iter().map(|vector| Item::Vector(Box::new(vector))));
+        items.extend(
+            vectors
+                .into_iter()
+                .map(|vector| Item::Vector(Box::new(vector))),
+        );
     }
 }
 
@@ -118,7 +122,10 @@ fn files_in(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(problem)? {
         let path = entry.map_err(problem)?.path();
-        if path.extension().is_some_and(|end| end == "yml" || end == "yaml") {
+        if path
+            .extension()
+            .is_some_and(|end| end == "yml" || end == "yaml")
+        {
             files.push(path);
         }
     }
@@ -130,13 +137,13 @@ fn add_file(items: &mut Vec<Item>, path: &Path, clock: Option<ClockKind>) -> Res
     let text = fs::read_to_string(path)
         .map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     if text.lines().any(|line| line.starts_with("vectors:")) {
-        let file = VectorFile::parse(&text)
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let file =
+            VectorFile::parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         add_vectors(items, file.vectors, clock);
         return Ok(());
     }
-    let scenario = loader::parse(&path.display().to_string(), &text)
-        .map_err(|error| error.to_string())?;
+    let scenario =
+        loader::parse(&path.display().to_string(), &text).map_err(|error| error.to_string())?;
     add_scenarios(items, vec![scenario], clock, true)
 }
 
@@ -159,7 +166,10 @@ fn add_name(items: &mut Vec<Item>, name: &str, clock: Option<ClockKind>) -> Resu
                 .strip_prefix(id)
                 .is_some_and(|rest| rest.starts_with('-') && !id.is_empty())
     };
-    let found: Vec<Vector> = vectors()?.into_iter().filter(|vector| fits(vector)).collect();
+    let found: Vec<Vector> = vectors()?
+        .into_iter()
+        .filter(|vector| fits(vector))
+        .collect();
     if found.is_empty() {
         return Err(unknown(name, &scenarios));
     }

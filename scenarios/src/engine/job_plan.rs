@@ -136,7 +136,13 @@ mod tests {
         };
         assert_eq!(
             bash(&job, 1, Path::new("/g")),
-            [r"echo 'it'\''s'", "sleep 1.5", "echo 'b'", "sleep 2", "exit 3"]
+            [
+                r"echo 'it'\''s'",
+                "sleep 1.5",
+                "echo 'b'",
+                "sleep 2",
+                "exit 3"
+            ]
         );
         let held = JobFormat {
             held: true,

@@ -87,14 +87,15 @@ fn overdue(outcome: &Outcome) -> Option<Mismatch> {
 /// What the scenario waited for, in words.
 pub(super) fn waiting_text(waiting: &Waiting, limit: Duration) -> String {
     let step = waiting.lock().map(|step| step.clone()).unwrap_or_default();
-    format!("after {} s it still waited for: {step}", limit.as_secs_f64())
+    format!(
+        "after {} s it still waited for: {step}",
+        limit.as_secs_f64()
+    )
 }
 
 /// The machine's clock.
 pub(super) fn wall_clock() -> Now {
-    Arc::new(|| {
-        Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
-    })
+    Arc::new(|| Timestamp::try_from(std::time::SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 /// A runtime on one thread with a paused clock, which jumps to the next timer when nothing is left to

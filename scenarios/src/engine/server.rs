@@ -118,9 +118,7 @@ impl Server {
         if !request.uri().path().starts_with(protocol::path::API_V4) {
             return Ok(serve(request).await);
         }
-        self.tap
-            .call(request, serve, || self.act(|_, _| ()))
-            .await
+        self.tap.call(request, serve, || self.act(|_, _| ())).await
     }
 
     /// Every job with its log.

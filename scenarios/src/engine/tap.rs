@@ -139,7 +139,10 @@ impl Tap {
             None => (Ok(serve(request).await), false),
         };
         after();
-        let given = answer.as_ref().ok().and_then(|answer| given_job(&about, answer));
+        let given = answer
+            .as_ref()
+            .ok()
+            .and_then(|answer| given_job(&about, answer));
         if let Some(job) = given {
             self.state().workers.insert(job, who.clone());
         }

@@ -70,7 +70,12 @@ pub(crate) async fn play(
         if step.actions().is_empty() {
             continue;
         }
-        server.log().add("harness", What::Step { step: words.clone() });
+        server.log().add(
+            "harness",
+            What::Step {
+                step: words.clone(),
+            },
+        );
         take(step, server, stage)
             .await
             .map_err(|problem| StepError {
@@ -160,7 +165,10 @@ async fn take(step: &StepFormat, server: &Server, stage: &mut impl Stage) -> Res
             paused: Some(*paused),
             ..Default::default()
         };
-        let id = server.names().runner(runner).map_err(|error| text(&error))?;
+        let id = server
+            .names()
+            .runner(runner)
+            .map_err(|error| text(&error))?;
         server
             .act(|world, now| world.set_runner(now, id, change))
             .map_err(|error| text(&error))?;
@@ -171,31 +179,71 @@ async fn take(step: &StepFormat, server: &Server, stage: &mut impl Stage) -> Res
 /// A step in words, for events and messages.
 pub fn words(step: &StepFormat) -> String {
     let action = match step {
-        StepFormat { finish: Some(job), exit: 0, .. } => format!("finish job {job}"),
-        StepFormat { finish: Some(job), exit, .. } => format!("finish job {job} with {exit}"),
-        StepFormat { cancel: Some(job), .. } => format!("cancel job {job}"),
-        StepFormat { play: Some(job), .. } => format!("play job {job}"),
-        StepFormat { fault: Some(fault), .. } => {
+        StepFormat {
+            finish: Some(job),
+            exit: 0,
+            ..
+        } => format!("finish job {job}"),
+        StepFormat {
+            finish: Some(job),
+            exit,
+            ..
+        } => format!("finish job {job} with {exit}"),
+        StepFormat {
+            cancel: Some(job), ..
+        } => format!("cancel job {job}"),
+        StepFormat {
+            play: Some(job), ..
+        } => format!("play job {job}"),
+        StepFormat {
+            fault: Some(fault), ..
+        } => {
             format!("fault {} on {}", fault.status, fault.on.as_str())
         }
-        StepFormat { restore: Some(kind), .. } => format!("restore {}", kind.as_str()),
-        StepFormat { advance: Some(time), .. } => format!("advance {time}"),
-        StepFormat { signal: Some(signal), .. } => {
+        StepFormat {
+            restore: Some(kind),
+            ..
+        } => format!("restore {}", kind.as_str()),
+        StepFormat {
+            advance: Some(time),
+            ..
+        } => format!("advance {time}"),
+        StepFormat {
+            signal: Some(signal),
+            ..
+        } => {
             format!("signal {} to {}", signal.send, signal.runner)
         }
-        StepFormat { start: Some(runner), .. } => format!("start {runner}"),
+        StepFormat {
+            start: Some(runner),
+            ..
+        } => format!("start {runner}"),
         StepFormat { run: Some(run), .. } => {
-            format!("run {} {}", run.runner, run.args.first().map_or("", String::as_str))
+            format!(
+                "run {} {}",
+                run.runner,
+                run.args.first().map_or("", String::as_str)
+            )
         }
-        StepFormat { configure: Some(configure), .. } => format!("configure {}", configure.runner),
-        StepFormat { add: Some(jobs), .. } => {
+        StepFormat {
+            configure: Some(configure),
+            ..
+        } => format!("configure {}", configure.runner),
+        StepFormat {
+            add: Some(jobs), ..
+        } => {
             let ids: Vec<String> = jobs.keys().map(ToString::to_string).collect();
             format!("add jobs {}", ids.join(" "))
         }
-        StepFormat { pause: Some(runners), .. } => {
+        StepFormat {
+            pause: Some(runners),
+            ..
+        } => {
             let names: Vec<String> = runners
                 .iter()
-                .map(|(name, paused)| format!("{name} {}", if *paused { "paused" } else { "resumed" }))
+                .map(|(name, paused)| {
+                    format!("{name} {}", if *paused { "paused" } else { "resumed" })
+                })
                 .collect();
             names.join(", ")
         }
@@ -209,11 +257,20 @@ pub fn words(step: &StepFormat) -> String {
 
 fn condition_words(condition: &ConditionFormat) -> String {
     match condition {
-        ConditionFormat { picked: Some(count), .. } => format!("{count} picks"),
-        ConditionFormat { event: Some(event), times, .. } => {
+        ConditionFormat {
+            picked: Some(count),
+            ..
+        } => format!("{count} picks"),
+        ConditionFormat {
+            event: Some(event),
+            times,
+            ..
+        } => {
             format!("{} event `{event}`", times.unwrap_or(1))
         }
-        ConditionFormat { trace: Some(trace), .. } => {
+        ConditionFormat {
+            trace: Some(trace), ..
+        } => {
             format!("`{}` in the log of job {}", trace.has, trace.job)
         }
         _ => "the end of all jobs".to_owned(),

@@ -139,14 +139,25 @@ impl Player<'_> {
         match step {
             Step::Poll(poll) => self.polls(index, poll).await,
             Step::Race(entries) => self.race(index, entries).await,
-            Step::Finish { job, failed, new_id } => self.finish(index, *job, *failed, *new_id).await,
+            Step::Finish {
+                job,
+                failed,
+                new_id,
+            } => self.finish(index, *job, *failed, *new_id).await,
             Step::Ack(job) => {
                 self.update(*job, json!({"state": "running"})).await;
             }
             Step::Cancel(job) => {
-                let result = self.server.act(|world, now| world.cancel_job(now, *job, false));
+                let result = self
+                    .server
+                    .act(|world, now| world.cancel_job(now, *job, false));
                 if let Err(error) = result {
-                    self.miss(index, "cancel", format!("job {job} can be cancelled"), error);
+                    self.miss(
+                        index,
+                        "cancel",
+                        format!("job {job} can be cancelled"),
+                        error,
+                    );
                 }
             }
             Step::Play(job) => {
@@ -158,7 +169,7 @@ impl Player<'_> {
             Step::Advance(seconds) => {
                 let time = Duration::from_secs(u64::try_from(*seconds).unwrap_or_default());
                 tokio::time::advance(time).await;
-                self.server.act(|world, now| world.tick(now));
+                self.server.act(mock_gitlab::world::World::tick);
             }
             Step::Sweep { sweep, new_id } => {
                 self.server.act(|world, now| world.sweep(now, *sweep));
@@ -171,9 +182,9 @@ impl Player<'_> {
             } => self.set(index, runner.as_deref(), project.as_deref(), attributes),
             Step::Add(jobs) => {
                 for (id, job) in jobs {
-                    let result = job.to_new_job(*id, &self.names).and_then(|job| {
-                        self.server.act(|world, now| world.add_job(now, job))
-                    });
+                    let result = job
+                        .to_new_job(*id, &self.names)
+                        .and_then(|job| self.server.act(|world, now| world.add_job(now, job)));
                     if let Err(error) = result {
                         self.miss(index, "add", format!("job {id} can be added"), error);
                     }
@@ -190,7 +201,9 @@ impl Player<'_> {
             Step::Reason(reasons) => {
                 for (job, expected) in reasons {
                     let seen = self.read(*job, |job| {
-                        job.failure_reason.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string)
+                        job.failure_reason
+                            .as_ref()
+                            .map_or_else(|| "none".to_owned(), ToString::to_string)
                     });
                     if seen != *expected {
                         self.miss(index, &format!("reason of job {job}"), expected, seen);
@@ -205,15 +218,23 @@ impl Player<'_> {
     }
 
     fn read(&self, job: i64, look: impl Fn(&mock_gitlab::world::state::Job) -> String) -> String {
-        self.server
-            .act(|world, _| world.job(job).map_or_else(|| "no such job".to_owned(), look))
+        self.server.act(|world, _| {
+            world
+                .job(job)
+                .map_or_else(|| "no such job".to_owned(), look)
+        })
     }
 
     fn exists(&mut self, index: usize, new_id: Option<i64>) {
         if let Some(id) = new_id
             && self.server.act(|world, _| world.job(id).is_none())
         {
-            self.miss(index, "new_id", format!("job {id}, the retry"), "there is none");
+            self.miss(
+                index,
+                "new_id",
+                format!("job {id}, the retry"),
+                "there is none",
+            );
         }
     }
 
@@ -261,7 +282,12 @@ impl Player<'_> {
         let body = self.poll_body(&poll.runner, sent.as_deref());
         let token = self.token(&poll.runner);
         let answer = self
-            .request("POST", "jobs/request", (header::RUNNER_TOKEN, &token), &body)
+            .request(
+                "POST",
+                "jobs/request",
+                (header::RUNNER_TOKEN, &token),
+                &body,
+            )
             .await;
         let held = answer
             .headers()
@@ -311,7 +337,10 @@ impl Player<'_> {
     ) -> Response<Bytes> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("http://gitlab.example.com{}{path}", protocol::path::API_V4))
+            .uri(format!(
+                "http://gitlab.example.com{}{path}",
+                protocol::path::API_V4
+            ))
             .header("content-type", "application/json")
             .header(name, token)
             .body(Bytes::from(body.to_string()))
@@ -334,7 +363,9 @@ impl Player<'_> {
                 self.miss(index, "race", "a body that decodes", "it does not");
                 return;
             };
-            let answer = self.server.act(|world, now| world.finish_request(now, pending));
+            let answer = self
+                .server
+                .act(|world, now| world.finish_request(now, pending));
             let got = match answer.job_id() {
                 Some(job) => RaceResult::Job(job),
                 None => RaceResult::Code(answer.status()),
@@ -342,7 +373,12 @@ impl Player<'_> {
             self.write_race(&entry.runner, &answer);
             if got != entry.result {
                 let what = format!("race, poll of {}", entry.runner);
-                self.miss(index, &what, format!("{:?}", entry.result), format!("{got:?}"));
+                self.miss(
+                    index,
+                    &what,
+                    format!("{:?}", entry.result),
+                    format!("{got:?}"),
+                );
             }
             if let PollAnswer::Job(payload) = &answer
                 && let (Some(job), token) = (answer.job_id(), payload_token(payload))
@@ -360,7 +396,9 @@ impl Player<'_> {
                 job: None,
                 says: String::new(),
                 status: answer.status(),
-                answer: answer.job_id().map_or_else(String::new, |job| format!("job {job}")),
+                answer: answer
+                    .job_id()
+                    .map_or_else(String::new, |job| format!("job {job}")),
                 fault: false,
             },
         );
@@ -383,7 +421,12 @@ impl Player<'_> {
         let token = self.workers.get(&job).cloned().unwrap_or_default();
         body["token"] = json!(token);
         let answer = self
-            .request("PUT", &protocol::path::job(job), (header::JOB_TOKEN, &token), &body)
+            .request(
+                "PUT",
+                &protocol::path::job(job),
+                (header::JOB_TOKEN, &token),
+                &body,
+            )
             .await;
         answer.status().as_u16()
     }
@@ -404,7 +447,8 @@ impl Player<'_> {
                 ..RunnerChange::default()
             };
             let id = self.names.runners.get(name).copied().unwrap_or_default();
-            self.server.act(|world, now| world.set_runner(now, id, change))
+            self.server
+                .act(|world, now| world.set_runner(now, id, change))
         } else {
             let change = ProjectChange {
                 instance_runners: flag("instance_runners"),
@@ -414,7 +458,8 @@ impl Player<'_> {
             };
             let name = project.unwrap_or_default();
             let id = self.names.projects.get(name).copied().unwrap_or_default();
-            self.server.act(|world, now| world.set_project(now, id, change))
+            self.server
+                .act(|world, now| world.set_project(now, id, change))
         };
         const KNOWN: [&str; 6] = [
             "active",
@@ -424,8 +469,16 @@ impl Player<'_> {
             "group_runners",
             "builds",
         ];
-        if let Some(unknown) = attributes.keys().find(|name| !KNOWN.contains(&name.as_str())) {
-            self.miss(index, "set", format!("one of {}", KNOWN.join(", ")), unknown);
+        if let Some(unknown) = attributes
+            .keys()
+            .find(|name| !KNOWN.contains(&name.as_str()))
+        {
+            self.miss(
+                index,
+                "set",
+                format!("one of {}", KNOWN.join(", ")),
+                unknown,
+            );
         }
         if let Err(error) = result {
             self.miss(index, "set", "the change is allowed", error);

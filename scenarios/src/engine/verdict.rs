@@ -76,8 +76,15 @@ pub fn judge(expect: &ExpectFormat, clock: ClockKind, outcome: &Outcome) -> Vec<
     for (name, code) in &expect.exits {
         let seen = outcome.exits.get(name);
         if seen != Some(code) {
-            let seen = seen.map_or_else(|| "it did not end".to_owned(), |code| format!("exit code {code}"));
-            judge.miss(&format!("exits.{name}"), [format!("exit code {code}")], [seen]);
+            let seen = seen.map_or_else(
+                || "it did not end".to_owned(),
+                |code| format!("exit code {code}"),
+            );
+            judge.miss(
+                &format!("exits.{name}"),
+                [format!("exit code {code}")],
+                [seen],
+            );
         }
     }
     if clock == ClockKind::Real {
@@ -128,17 +135,16 @@ impl Judge<'_> {
             let found = self.lines[from..]
                 .iter()
                 .position(|line| pattern::fits(expected, line));
-            match found {
-                Some(at) => from += at + 1,
-                None => {
-                    let seen = self.numbered(from);
-                    self.miss(
-                        &format!("events[{index}]"),
-                        [format!("{expected}   (behind the event before it)")],
-                        seen,
-                    );
-                    return;
-                }
+            if let Some(at) = found {
+                from += at + 1
+            } else {
+                let seen = self.numbered(from);
+                self.miss(
+                    &format!("events[{index}]"),
+                    [format!("{expected}   (behind the event before it)")],
+                    seen,
+                );
+                return;
             }
         }
         for expected in &expect.never {
@@ -233,7 +239,9 @@ impl Judge<'_> {
                     seen + early >= expected.0 && seen <= expected.0 + late
                 });
             if !fits {
-                let expected = expected.iter().map(|time| format!("{:.3}s", time.0.as_secs_f64()));
+                let expected = expected
+                    .iter()
+                    .map(|time| format!("{:.3}s", time.0.as_secs_f64()));
                 let seen = seen
                     .iter()
                     .map(|time| format!("{:.3}s", time.saturating_sub(origin).as_secs_f64()));
@@ -245,10 +253,17 @@ impl Judge<'_> {
 
     fn job(&mut self, id: i64, expect: &JobExpectFormat) {
         let Some(job) = self.outcome.jobs.get(&id) else {
-            self.miss(&format!("jobs.{id}"), ["a job".to_owned()], ["there is none".to_owned()]);
+            self.miss(
+                &format!("jobs.{id}"),
+                ["a job".to_owned()],
+                ["there is none".to_owned()],
+            );
             return;
         };
-        let reason = job.failure_reason.clone().unwrap_or_else(|| "none".to_owned());
+        let reason = job
+            .failure_reason
+            .clone()
+            .unwrap_or_else(|| "none".to_owned());
         let code = job.exit_code.map(|code| code.to_string());
         for (member, expected, seen) in [
             ("status", expect.status.clone(), job.status.clone()),
@@ -269,7 +284,11 @@ impl Judge<'_> {
 
     fn trace(&mut self, id: i64, expect: &TextExpectFormat) {
         let Some(job) = self.outcome.jobs.get(&id) else {
-            self.miss(&format!("traces.{id}"), ["a job".to_owned()], ["there is none".to_owned()]);
+            self.miss(
+                &format!("traces.{id}"),
+                ["a job".to_owned()],
+                ["there is none".to_owned()],
+            );
             return;
         };
         let text = String::from_utf8_lossy(&job.trace).into_owned();
@@ -284,27 +303,40 @@ impl Judge<'_> {
                 self.miss(
                     &format!("traces.{id}.checksum_fits"),
                     [words(&stored)],
-                    [job.reported.as_ref().map_or_else(|| "nothing was sent".to_owned(), words)],
+                    [job.reported
+                        .as_ref()
+                        .map_or_else(|| "nothing was sent".to_owned(), words)],
                 );
             }
         }
     }
 
     fn text(&mut self, what: &str, expect: &TextExpectFormat, seen: &str) {
-        let lines = || seen.lines().map(crate::session::compare::visible).collect::<Vec<_>>();
+        let lines = || {
+            seen.lines()
+                .map(crate::session::compare::visible)
+                .collect::<Vec<_>>()
+        };
         let mut rest = seen;
         for text in &expect.has {
-            match rest.find(text.as_str()) {
-                Some(at) => rest = &rest[at + text.len()..],
-                None => {
-                    self.miss(&format!("{what}.has"), [format!("the text `{text}`")], lines());
-                    return;
-                }
+            if let Some(at) = rest.find(text.as_str()) {
+                rest = &rest[at + text.len()..]
+            } else {
+                self.miss(
+                    &format!("{what}.has"),
+                    [format!("the text `{text}`")],
+                    lines(),
+                );
+                return;
             }
         }
         for text in &expect.lacks {
             if seen.contains(text.as_str()) {
-                self.miss(&format!("{what}.lacks"), [format!("not the text `{text}`")], lines());
+                self.miss(
+                    &format!("{what}.lacks"),
+                    [format!("not the text `{text}`")],
+                    lines(),
+                );
             }
         }
         if let Some(end) = &expect.ends

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use mock_gitlab::world::definition::{Need, Retry};
 use mock_gitlab::world::state::{AccessLevel, RunnerType};
 use mock_gitlab::world::{
-    JobDefinition, NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, SetupError,
-    World,
+    JobDefinition, NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner,
+    SetupError, World,
 };
 use protocol::Field;
 use protocol::job_payload::Variable;
@@ -36,10 +36,12 @@ pub struct Names {
 
 impl Names {
     fn of(map: &BTreeMap<String, i64>, what: &'static str, name: &str) -> Result<i64, SetupError> {
-        map.get(name).copied().ok_or_else(|| SetupError::UnknownName {
-            what,
-            name: name.to_owned(),
-        })
+        map.get(name)
+            .copied()
+            .ok_or_else(|| SetupError::UnknownName {
+                what,
+                name: name.to_owned(),
+            })
     }
 
     /// Id of a runner.
@@ -51,12 +53,15 @@ impl Names {
     pub fn project(&self, name: Option<&str>) -> Result<i64, SetupError> {
         match name {
             Some(name) => Self::of(&self.projects, "project", name),
-            None => self.projects.values().next().copied().ok_or_else(|| {
-                SetupError::UnknownName {
+            None => self
+                .projects
+                .values()
+                .next()
+                .copied()
+                .ok_or_else(|| SetupError::UnknownName {
                     what: "project",
                     name: String::new(),
-                }
-            }),
+                }),
         }
     }
 
@@ -152,13 +157,14 @@ fn add_groups(
         for (name, parent) in waiting {
             let parent_id = match parent {
                 None => None,
-                Some(parent) => match names.groups.get(parent) {
-                    Some(id) => Some(*id),
-                    None => {
+                Some(parent) => {
+                    if let Some(id) = names.groups.get(parent) {
+                        Some(*id)
+                    } else {
                         still.push((name, parent_of(format, name)));
                         continue;
                     }
-                },
+                }
             };
             let id = world.add_group(
                 now,
@@ -245,7 +251,7 @@ pub fn definition(id: i64, job: &JobFormat, gates: &Path) -> JobDefinition {
         .chain(job.variables.clone())
         .map(|(key, value)| Variable {
             key: Field::Value(key),
-            value: Field::Value(value.into()),
+            value: Field::Value(value),
             public: Field::Value(true),
             ..Variable::default()
         });

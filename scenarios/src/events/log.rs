@@ -76,7 +76,7 @@ impl EventLog {
 
     /// Jobs in the order in which they were handed out.
     pub fn picks(&self) -> Vec<i64> {
-        self.read(|events| picks(events))
+        self.read(picks)
     }
 
     /// Waits until `condition` holds. It is looked at after every event.
@@ -95,7 +95,7 @@ impl EventLog {
 
     /// The log as JSON lines.
     pub fn to_json_lines(&self) -> String {
-        self.read(|events| json_lines(events))
+        self.read(json_lines)
     }
 }
 

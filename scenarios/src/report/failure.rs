@@ -75,7 +75,12 @@ fn part(out: &mut String, mismatch: &Mismatch) {
 /// Both lists in one, `-` expected only, `+` seen only.
 fn diff(out: &mut String, expected: &[String], seen: &[String]) {
     let (one, other) = (expected.join("\n"), seen.join("\n"));
-    let _ = writeln!(out, "  {} expected, {} seen", paint(GOOD, "-"), paint(BAD, "+"));
+    let _ = writeln!(
+        out,
+        "  {} expected, {} seen",
+        paint(GOOD, "-"),
+        paint(BAD, "+")
+    );
     for change in TextDiff::from_lines(one.as_str(), other.as_str()).iter_all_changes() {
         let text = change.value().trim_end_matches('\n');
         let line = match change.tag() {

@@ -7,7 +7,12 @@ use super::{Line, Verdict};
 
 /// The report.
 pub fn report(lines: &[Line], took: Duration) -> String {
-    let count = |word: &str| lines.iter().filter(|line| line.verdict.word() == word).count();
+    let count = |word: &str| {
+        lines
+            .iter()
+            .filter(|line| line.verdict.word() == word)
+            .count()
+    };
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
         out,
@@ -41,7 +46,9 @@ pub fn report(lines: &[Line], took: Duration) -> String {
                         let _ = writeln!(text, "+ {line}");
                     }
                 }
-                let what = mismatches.first().map_or("", |mismatch| mismatch.what.as_str());
+                let what = mismatches
+                    .first()
+                    .map_or("", |mismatch| mismatch.what.as_str());
                 let _ = writeln!(
                     out,
                     "><failure message=\"{}\">{}</failure></testcase>",

@@ -53,7 +53,8 @@ impl Verdict {
 impl Line {
     /// The clock's name, or `-`.
     pub fn clock_name(&self) -> String {
-        self.clock.map_or_else(|| "-".to_owned(), |clock| clock.to_string())
+        self.clock
+            .map_or_else(|| "-".to_owned(), |clock| clock.to_string())
     }
 }
 

@@ -34,7 +34,11 @@ pub fn table(lines: &[Line]) -> String {
             None => out.push_str(&paint(TITLE, text)),
             Some(line) => {
                 let word = line.verdict.word();
-                let style = if line.verdict == Verdict::Passed { GOOD } else { BAD };
+                let style = if line.verdict == Verdict::Passed {
+                    GOOD
+                } else {
+                    BAD
+                };
                 let head = text.strip_suffix(word).unwrap_or(text);
                 out.push_str(head);
                 out.push_str(&paint(style, word));
@@ -47,7 +51,12 @@ pub fn table(lines: &[Line]) -> String {
 
 /// The last line.
 pub fn summary(lines: &[Line], took: Duration) -> String {
-    let count = |word: &str| lines.iter().filter(|line| line.verdict.word() == word).count();
+    let count = |word: &str| {
+        lines
+            .iter()
+            .filter(|line| line.verdict.word() == word)
+            .count()
+    };
     let (failed, broken) = (count("failed"), count("broken"));
     let mut parts = vec![format!("{} passed", count("passed"))];
     if failed > 0 {

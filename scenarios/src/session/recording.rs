@@ -104,7 +104,10 @@ impl Recording {
             let path = folder.join(name);
             match files.get(name) {
                 Some(bytes) => Ok((bytes.as_ref(), path)),
-                None => Err(at(&path, std::io::Error::from(std::io::ErrorKind::NotFound))),
+                None => Err(at(
+                    &path,
+                    std::io::Error::from(std::io::ErrorKind::NotFound),
+                )),
             }
         };
         let text = |name: &str| {

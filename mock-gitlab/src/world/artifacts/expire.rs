@@ -2,6 +2,10 @@
 
 /// Seconds of a text such as `7 days`, `2 hrs 20 min`, `1 week and 3d`, `42`; 0 and `never` mean no
 /// expiry (`Some(None)`). `None` for text that is no duration.
+#[expect(
+    clippy::option_option,
+    reason = "no duration, no expiry and a duration are three answers"
+)]
 pub(super) fn parse(text: &str) -> Option<Option<i64>> {
     let text = text.trim().to_ascii_lowercase();
     if text == "never" {

@@ -63,12 +63,11 @@ impl World {
         let run = &**job.run.as_ref()?;
         let project = self.projects.get(&job.project)?;
         let alone;
-        let pipeline = match job.pipeline.and_then(|id| self.pipelines.get(&id)) {
-            Some(pipeline) => pipeline,
-            None => {
-                alone = lone_pipeline(job, project);
-                &alone
-            }
+        let pipeline = if let Some(pipeline) = job.pipeline.and_then(|id| self.pipelines.get(&id)) {
+            pipeline
+        } else {
+            alone = lone_pipeline(job, project);
+            &alone
         };
         let repo_url = git::repo_url(&self.settings.external_url, project, &run.token);
         let source = Source {

@@ -137,10 +137,10 @@ impl Source<'_> {
         list.public("CI_SERVER_SHELL_SSH_PORT", "22");
         list.public("CI_SERVER_NAME", "GitLab");
         list.public("CI_SERVER_VERSION", settings.version.as_str());
-        let mut parts = settings.version.split(['.', '-']);
+        let mut numbers = settings.version.split(['.', '-']);
         for name in ["MAJOR", "MINOR", "PATCH"] {
-            let part = parts.next().unwrap_or("0");
-            list.public(&format!("CI_SERVER_VERSION_{name}"), part);
+            let number = numbers.next().unwrap_or("0");
+            list.public(&format!("CI_SERVER_VERSION_{name}"), number);
         }
         list.public("CI_SERVER_REVISION", settings.revision.as_str());
         list.public("GITLAB_FEATURES", "");

@@ -133,24 +133,21 @@ impl World {
             return JobStatus::Success;
         };
         let mut set = StatusSet::default();
-        match &job.definition.needs {
-            Some(needs) => {
-                for need in needs {
-                    match names.get(&need.job).and_then(|id| self.jobs.get(id)) {
-                        Some(needed) => set.add(needed.status, needed.allow_failure),
-                        None => set.add_missing(),
-                    }
+        if let Some(needs) = &job.definition.needs {
+            for need in needs {
+                match names.get(&need.job).and_then(|id| self.jobs.get(id)) {
+                    Some(needed) => set.add(needed.status, needed.allow_failure),
+                    None => set.add_missing(),
                 }
-                set.composite(true)
             }
-            None => {
-                for other in self.latest_jobs(pipeline) {
-                    if other.stage_index < job.stage_index {
-                        set.add(other.status, other.allow_failure);
-                    }
+            set.composite(true)
+        } else {
+            for other in self.latest_jobs(pipeline) {
+                if other.stage_index < job.stage_index {
+                    set.add(other.status, other.allow_failure);
                 }
-                set.composite(false)
             }
+            set.composite(false)
         }
     }
 
