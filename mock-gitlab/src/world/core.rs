@@ -1,6 +1,6 @@
 //! The world itself: what it holds, settings, events.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use protocol::token;
@@ -32,13 +32,13 @@ pub struct World {
     pub(super) instance_registration_token: Text,
     pub(super) runners: BTreeMap<RunnerId, RunnerEntry>,
     /// For look-ups only: its order is never seen.
-    pub(super) runner_tokens: HashMap<Text, RunnerId>,
+    pub(super) runner_tokens: BTreeMap<Text, RunnerId>,
     /// Runners whose `last_update` value somebody holds: only they can notice a tick.
     pub(super) armed: BTreeSet<RunnerId>,
     pub(super) pipelines: BTreeMap<PipelineId, Pipeline>,
     pub(super) jobs: BTreeMap<JobId, Box<Job>>,
     /// Tokens of jobs that a runner has; for look-ups only.
-    pub(super) job_tokens: HashMap<Text, JobId>,
+    pub(super) job_tokens: BTreeMap<Text, JobId>,
     pub(super) queue: Queue,
     pub(super) running: BTreeMap<JobId, RunningEntry>,
     /// Jobs that a poll examined less than 3 s ago, and when that lapses, oldest first.
@@ -110,11 +110,11 @@ impl World {
             personal_access_tokens: BTreeMap::new(),
             instance_registration_token,
             runners: BTreeMap::new(),
-            runner_tokens: HashMap::new(),
+            runner_tokens: BTreeMap::new(),
             armed: BTreeSet::new(),
             pipelines: BTreeMap::new(),
             jobs: BTreeMap::new(),
-            job_tokens: HashMap::new(),
+            job_tokens: BTreeMap::new(),
             queue: Queue::new(),
             running: BTreeMap::new(),
             leases: BTreeSet::new(),

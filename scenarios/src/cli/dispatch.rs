@@ -23,8 +23,10 @@ const HELPER_COMMANDS: [&str; 9] = [
 /// Runs the program that `args[0]` names: `gitlab-runner`, `mock-gitlab`, or else `gauntlet`.
 pub fn dispatch(args: Vec<OsString>) -> ExitCode {
     match program(&args) {
-        Program::Runner => ExitCode::from(2),
-        Program::Server => ExitCode::from(2),
+        Program::Runner | Program::Server => {
+            super::output::error("this build has no runner and no server process yet");
+            ExitCode::from(2)
+        }
         Program::Gauntlet => super::main(args),
     }
 }

@@ -140,7 +140,8 @@ fn event_file(items: &[Item], results: &[Result_], seed: Option<u64>) -> String 
             "clock": item.clock().to_string(),
             "seed": seed_of(item, seed),
         });
-        text.push_str(&format!("{head}\n"));
+        text.push_str(&head.to_string());
+        text.push('\n');
         if let Ok(played) = result {
             text.push_str(&json_lines(&played.events));
         }

@@ -45,9 +45,7 @@ pub fn play(
 ) -> Result<Played, EngineError> {
     let begin = Instant::now();
     let outcome = match clock {
-        ClockKind::Virtual => {
-            virtual_runtime()?.block_on(virtual_time::play(scenario, options.seed))?
-        }
+        ClockKind::Virtual => virtual_time::play(scenario, options.seed)?,
         ClockKind::Real => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)

@@ -219,7 +219,8 @@ fn says(about: &About, request: &Request<Bytes>) -> String {
                 says.push_str(&reason);
             }
             if let Some(code) = body["exit_code"].as_i64().filter(|code| *code != 0) {
-                says.push_str(&format!(" exit code {code}"));
+                says.push_str(" exit code ");
+                says.push_str(&code.to_string());
             }
             says
         }

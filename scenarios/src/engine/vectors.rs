@@ -108,6 +108,10 @@ impl Got {
 }
 
 impl Player<'_> {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "texts are made and handed over in one go"
+    )]
     fn miss(&mut self, index: usize, what: &str, expected: impl ToString, seen: impl ToString) {
         self.mismatches.push(Mismatch {
             what: format!("steps[{index}] {what}"),
@@ -138,7 +142,7 @@ impl Player<'_> {
     async fn step(&mut self, index: usize, step: &Step) {
         match step {
             Step::Poll(poll) => self.polls(index, poll).await,
-            Step::Race(entries) => self.race(index, entries).await,
+            Step::Race(entries) => self.race(index, entries),
             Step::Finish {
                 job,
                 failed,
@@ -350,7 +354,7 @@ impl Player<'_> {
 
     /// Polls whose order was fixed before any of them assigned. Requests in one process cannot stop
     /// half way, so both halves are called as the server calls them.
-    async fn race(&mut self, index: usize, entries: &[RaceEntry]) {
+    fn race(&mut self, index: usize, entries: &[RaceEntry]) {
         let pending: Vec<_> = entries
             .iter()
             .map(|entry| {
@@ -461,22 +465,14 @@ impl Player<'_> {
             self.server
                 .act(|world, now| world.set_project(now, id, change))
         };
-        const KNOWN: [&str; 6] = [
-            "active",
-            "run_untagged",
-            "locked",
-            "instance_runners",
-            "group_runners",
-            "builds",
-        ];
         if let Some(unknown) = attributes
             .keys()
-            .find(|name| !KNOWN.contains(&name.as_str()))
+            .find(|name| !SETTABLE.contains(&name.as_str()))
         {
             self.miss(
                 index,
                 "set",
-                format!("one of {}", KNOWN.join(", ")),
+                format!("one of {}", SETTABLE.join(", ")),
                 unknown,
             );
         }
@@ -517,3 +513,13 @@ fn payload_token(payload: &protocol::JobPayload) -> String {
         .and_then(|payload| payload["token"].as_str().map(str::to_owned))
         .unwrap_or_default()
 }
+
+/// What a `set` step may change.
+const SETTABLE: [&str; 6] = [
+    "active",
+    "run_untagged",
+    "locked",
+    "instance_runners",
+    "group_runners",
+    "builds",
+];

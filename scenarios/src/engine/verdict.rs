@@ -136,7 +136,7 @@ impl Judge<'_> {
                 .iter()
                 .position(|line| pattern::fits(expected, line));
             if let Some(at) = found {
-                from += at + 1
+                from += at + 1;
             } else {
                 let seen = self.numbered(from);
                 self.miss(
@@ -320,7 +320,7 @@ impl Judge<'_> {
         let mut rest = seen;
         for text in &expect.has {
             if let Some(at) = rest.find(text.as_str()) {
-                rest = &rest[at + text.len()..]
+                rest = &rest[at + text.len()..];
             } else {
                 self.miss(
                     &format!("{what}.has"),

@@ -7,7 +7,9 @@ use crate::scenario::Scenario;
 use super::EngineError;
 
 /// Plays a scenario.
-pub async fn play(scenario: &Scenario, seed: u64) -> Result<Outcome, EngineError> {
+pub fn play(scenario: &Scenario, seed: u64) -> Result<Outcome, EngineError> {
     let _ = (scenario, seed);
-    Err(EngineError::NotVirtual("not yet".to_owned()))
+    Err(EngineError::NotVirtual(
+        "this build has no runner yet, only the queue vectors can be played".to_owned(),
+    ))
 }

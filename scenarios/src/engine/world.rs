@@ -150,7 +150,11 @@ fn add_groups(
     now: Timestamp,
     names: &mut Names,
 ) -> Result<(), SetupError> {
-    let mut waiting: Vec<_> = format.groups.iter().collect();
+    let mut waiting: Vec<_> = format
+        .groups
+        .iter()
+        .map(|(name, parent)| (name, parent.as_ref()))
+        .collect();
     while !waiting.is_empty() {
         let before = waiting.len();
         let mut still = Vec::new();
@@ -187,8 +191,8 @@ fn add_groups(
     Ok(())
 }
 
-fn parent_of<'a>(format: &'a WorldFormat, name: &str) -> &'a Option<String> {
-    &format.groups[name]
+fn parent_of<'a>(format: &'a WorldFormat, name: &str) -> Option<&'a String> {
+    format.groups[name].as_ref()
 }
 
 fn new_project(

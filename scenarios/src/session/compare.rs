@@ -166,8 +166,7 @@ fn requests(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference
 fn bounds(stream: &Stream, recorded: &[Exchange]) -> (usize, usize) {
     match stream {
         // Cut by timers, or by git as it likes.
-        Stream::Patch(_) | Stream::Running(_) => (1, usize::MAX),
-        Stream::Git => (1, usize::MAX),
+        Stream::Patch(_) | Stream::Running(_) | Stream::Git => (1, usize::MAX),
         // Polls without a job go on until the session ends.
         Stream::Poll(_) => {
             let needed = recorded

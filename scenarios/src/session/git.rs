@@ -6,6 +6,7 @@
 //! and `git http-backend` answers whatever the client asks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -187,7 +188,7 @@ fn write_refs(path: &Path, shown: &Shown) -> Result<(), GitError> {
     let mut packed = String::from("# pack-refs with: sorted \n");
     for ((name, id), line) in shown.refs.iter().zip(found.lines()) {
         if !line.ends_with(" missing") {
-            packed.push_str(&format!("{id} {name}\n"));
+            let _ = writeln!(packed, "{id} {name}");
         }
     }
     let file = path.join("packed-refs");
@@ -208,7 +209,7 @@ fn write_shallow(path: &Path, shown: &Shown) -> Result<(), GitError> {
             .filter_map(|line| line.strip_prefix("parent "))
             .any(|parent| git(path, &["cat-file", "-e", parent], b"").is_err());
         if missing {
-            cut.push_str(&format!("{id}\n"));
+            let _ = writeln!(cut, "{id}");
         }
     }
     if cut.is_empty() {

@@ -30,7 +30,7 @@ struct Source {
     text: String,
 }
 
-fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     let entries = std::fs::read_dir(folder).expect("the repository can be read");
     for entry in entries.flatten() {
         let path = entry.path();
@@ -39,7 +39,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
             continue;
         }
         if path.is_dir() {
-            collect(root, &path, files);
+            collect(&path, files);
         } else {
             files.push(path);
         }
@@ -50,7 +50,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut files = Vec::new();
-    collect(&root, &root, &mut files);
+    collect(&root, &mut files);
     files.sort();
     files
         .into_iter()
