@@ -3,16 +3,18 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use benches::load::Load;
+use benches::load::{Load, log_text};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 fn polls(c: &mut Criterion) {
     let mut group = c.benchmark_group("poll answered 204");
     let mut load = Load::new(0, 1_000).expect("the load is made");
     group.bench_function("with the last value", |b| {
-        b.iter(|| load.idle_poll().expect("204"));
+        b.iter(|| black_box(load.idle_poll().expect("204")));
     });
-    group.bench_function("queue read", |b| b.iter(|| black_box(load.poll())));
+    group.bench_function("queue read", |b| {
+        b.iter(|| load.scanning_poll().expect("204"));
+    });
     group.finish();
 }
 
@@ -42,7 +44,7 @@ fn picks(c: &mut Criterion) {
 }
 
 fn patches(c: &mut Criterion) {
-    let body = vec![b'x'; 64 * 1024];
+    let body = log_text(64 * 1024);
     let mut group = c.benchmark_group("trace patch");
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("64 KiB", |b| {

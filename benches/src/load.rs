@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mock_gitlab::world::answer::PollAnswer;
-use mock_gitlab::world::api::RawUpdate;
 use mock_gitlab::world::definition::JobDefinition;
 use mock_gitlab::world::{JobId, NewJob, NewProject, NewRunner, ProjectId, Settings, World};
 use protocol::info::{Features, Info};
-use protocol::{JobPayload, JobRequest};
+use protocol::{JobPayload, JobRequest, JobUpdate, UpdateState};
 
 /// Token of the one runner in these worlds.
 pub const RUNNER_TOKEN: &str = "glrt-t1_AbCdEfGhIjKlMnOpQrSt";
@@ -21,9 +20,10 @@ const PEER: &str = "127.0.0.1";
 pub struct Load {
     /// The world.
     pub world: World,
-    /// Time of the next call; the loads advance it.
+    /// Time of the next call; idle polls advance it.
     pub now: Timestamp,
-    request: JobRequest,
+    fresh: JobRequest,
+    held: JobRequest,
     projects: Vec<ProjectId>,
     next_project: usize,
     definition: Arc<JobDefinition>,
@@ -84,7 +84,8 @@ impl Load {
         let mut load = Load {
             world,
             now,
-            request: poll_request(),
+            fresh: poll_request(),
+            held: poll_request(),
             projects: ids,
             next_project: 0,
             definition: Arc::new(JobDefinition::default()),
@@ -103,23 +104,41 @@ impl Load {
         Ok(self.world.add_job(self.now, job)?)
     }
 
-    /// A poll that reads the queue, whatever was answered before.
+    /// A poll without `last_update`: the queue is read, whatever was answered before.
     pub fn poll(&mut self) -> PollAnswer {
-        self.world.request_job(self.now, &self.request, PEER)
+        self.world.request_job(self.now, &self.fresh, PEER)
     }
 
-    /// A poll as an idle runner repeats it: with the value of the last answer.
+    /// A fresh poll that finds nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is not 204, or the queue was not read for it.
+    pub fn scanning_poll(&mut self) -> Result<(), LoadError> {
+        match self.poll() {
+            PollAnswer::NoJob { scanned: true, .. } => Ok(()),
+            other => Err(format!("expected 204 from the queue, got {other:?}").into()),
+        }
+    }
+
+    /// A poll as an idle runner repeats it: 3 s after the last one, with the value of the last answer. The
+    /// first one learns the value. Returns whether the queue was read, as it is when the value has grown
+    /// old (1 h).
     ///
     /// # Errors
     ///
     /// When the answer is not 204.
-    pub fn idle_poll(&mut self) -> Result<(), LoadError> {
-        match self.world.request_job(self.now, &self.request, PEER) {
-            PollAnswer::NoJob { last_update, .. } => {
-                if self.request.last_update != *last_update {
-                    self.request.last_update = last_update.to_string();
+    pub fn idle_poll(&mut self) -> Result<bool, LoadError> {
+        self.now += SignedDuration::from_secs(3);
+        match self.world.request_job(self.now, &self.held, PEER) {
+            PollAnswer::NoJob {
+                last_update,
+                scanned,
+            } => {
+                if self.held.last_update != *last_update {
+                    self.held.last_update = last_update.to_string();
                 }
-                Ok(())
+                Ok(scanned)
             }
             other => Err(format!("expected 204, got {}", other.status()).into()),
         }
@@ -147,8 +166,15 @@ impl Load {
                 body,
                 PEER,
             )
-            .map(|_| ())
             .map_err(|error| format!("patch refused: {error}").into())
+            .and_then(|answer| {
+                let end = start + body.len() as u64;
+                if answer.stored == end {
+                    Ok(())
+                } else {
+                    Err(format!("stored {} bytes, expected {end}", answer.stored).into())
+                }
+            })
     }
 
     /// Ends a job well.
@@ -157,12 +183,11 @@ impl Load {
     ///
     /// When the update is refused.
     pub fn finish(&mut self, job: &JobPayload) -> Result<(), LoadError> {
-        let update = RawUpdate {
-            token: Some(job.token.as_str()),
-            state: Some("success"),
-            ..RawUpdate::default()
-        };
-        match self.world.update_job(self.now, job.id.get(), update, PEER) {
+        let update = JobUpdate::new(Info::default(), job.token.as_str(), UpdateState::Success);
+        match self
+            .world
+            .update_job(self.now, job.id.get(), (&update).into(), PEER)
+        {
             Ok(answer) if answer.status == 200 => Ok(()),
             Ok(answer) => Err(format!("update answered {}", answer.status).into()),
             Err(error) => Err(format!("update refused: {error}").into()),
@@ -180,4 +205,23 @@ impl Load {
             other => Err(format!("expected a job, got {}", other.status()).into()),
         }
     }
+}
+
+/// `length` bytes as jobs write them: lines of different length with colours and words.
+pub fn log_text(length: usize) -> Vec<u8> {
+    let mut text = Vec::with_capacity(length + 128);
+    let mut line = 0_u32;
+    while text.len() < length {
+        let dots = ".".repeat((line % 23) as usize);
+        text.extend_from_slice(
+            format!(
+                "\x1b[32;1m$ step {line}\x1b[0;m compiling unit {}{dots} ok\n",
+                line * 7919
+            )
+            .as_bytes(),
+        );
+        line += 1;
+    }
+    text.truncate(length);
+    text
 }

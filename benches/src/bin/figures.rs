@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 
-use benches::figures::{GROUPS, print};
+use benches::figures::{APART, GROUPS, apart, print};
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
+    if let [option, name] = &names[..]
+        && option == APART
+    {
+        return one(name);
+    }
     if let Some(unknown) = names
         .iter()
         .find(|name| !GROUPS.iter().any(|group| group.name == **name))
@@ -26,7 +31,7 @@ fn main() -> ExitCode {
             continue;
         }
         eprintln!("measuring: {}", group.name);
-        match (group.measure)() {
+        match apart(group) {
             Ok(measured) => figures.extend(measured),
             Err(error) => {
                 eprintln!("{}: {error}", group.name);
@@ -38,5 +43,25 @@ fn main() -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+/// Measures one group here and prints its figures for the process that asked.
+fn one(name: &str) -> ExitCode {
+    let Some(group) = GROUPS.iter().find(|group| group.name == name) else {
+        eprintln!("unknown group `{name}`");
+        return ExitCode::from(2);
+    };
+    match (group.measure)() {
+        Ok(figures) => {
+            for figure in figures {
+                println!("{}", figure.to_line());
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 pub use table::{Figure, Verdict, print};
 
+use std::process::Command;
+
 use crate::load::LoadError;
 
 /// A group of figures that is measured together.
@@ -41,6 +43,31 @@ pub const GROUPS: &[Group] = &[
         measure: world::memory,
     },
 ];
+
+/// The option under which [`apart`] calls the program again.
+pub const APART: &str = "--apart";
+
+/// Measures a group in a process of its own, so that no group sees the heap that another one left behind:
+/// memory that was freed and is used again does not show in the resident size.
+///
+/// # Errors
+///
+/// When the program cannot be started again, or the group fails.
+pub fn apart(group: &Group) -> Result<Vec<Figure>, LoadError> {
+    let output = Command::new(std::env::current_exe()?)
+        .args([APART, group.name])
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr)
+            .trim()
+            .to_owned()
+            .into());
+    }
+    String::from_utf8(output.stdout)?
+        .lines()
+        .map(|line| Figure::from_line(line).ok_or_else(|| format!("not a figure: {line}").into()))
+        .collect()
+}
 
 /// Shortest time per call of several rounds: what the code costs when the machine does nothing else.
 fn fastest(

@@ -53,6 +53,37 @@ impl Figure {
     }
 }
 
+impl Figure {
+    /// One line for another process of this program.
+    pub fn to_line(&self) -> String {
+        let verdict = match self.verdict {
+            Verdict::Met => "met",
+            Verdict::Missed => "missed",
+            Verdict::Noted => "noted",
+        };
+        [&self.what, &self.value, &self.target, verdict].join("\t")
+    }
+
+    /// Reads [`Figure::to_line`].
+    pub fn from_line(line: &str) -> Option<Figure> {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [what, value, target, verdict] = cells[..] else {
+            return None;
+        };
+        Some(Figure {
+            what: what.to_owned(),
+            value: value.to_owned(),
+            target: target.to_owned(),
+            verdict: match verdict {
+                "met" => Verdict::Met,
+                "missed" => Verdict::Missed,
+                "noted" => Verdict::Noted,
+                _ => return None,
+            },
+        })
+    }
+}
+
 /// A duration with three significant figures.
 pub(super) fn time(duration: Duration) -> String {
     let nanoseconds = duration.as_nanos() as f64;
@@ -123,6 +154,18 @@ pub fn print(figures: &[Figure]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_read_back() {
+        for figure in [
+            Figure::noted("a", "1 s"),
+            Figure::judged("b", "2 s", "< 3 s", true),
+            Figure::judged("c", "4 s", "< 3 s", false),
+        ] {
+            assert_eq!(Figure::from_line(&figure.to_line()), Some(figure));
+        }
+        assert_eq!(Figure::from_line("a\tb"), None);
+    }
 
     #[test]
     fn times_have_three_figures() {
