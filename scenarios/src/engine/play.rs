@@ -127,5 +127,10 @@ pub(super) fn mock_server(url: &str, seed: u64, log: EventLog, now: Now) -> Serv
         ..Settings::default()
     };
     let world = Arc::new(Mutex::new(World::new(settings, seed)));
-    Server::new(world, now, axum::Router::new(), log)
+    let router = mock_gitlab::http::router(
+        Arc::clone(&world),
+        Arc::clone(&now),
+        mock_gitlab::http::Limits::default(),
+    );
+    Server::new(world, now, router, log)
 }

@@ -1,0 +1,64 @@
+//! What a handler gets.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::Now;
+use crate::world::World;
+
+/// Limits of request bodies, bytes. A longer body is answered 413.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `jobs/request`: 32 KiB, as workhorse has it (queueing.md 7).
+    pub job_request_bytes: usize,
+    /// Other JSON and form bodies.
+    pub body_bytes: usize,
+    /// Trace patches.
+    pub trace_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            job_request_bytes: 32 * 1024,
+            body_bytes: 1024 * 1024,
+            trace_bytes: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// State shared by all handlers.
+#[derive(Clone)]
+pub(super) struct State {
+    world: Arc<Mutex<World>>,
+    now: Now,
+    pub(super) limits: Limits,
+}
+
+impl State {
+    pub(super) fn new(world: Arc<Mutex<World>>, now: Now, limits: Limits) -> State {
+        State { world, now, limits }
+    }
+
+    /// Calls the world, now.
+    pub(super) fn call<T>(&self, call: impl FnOnce(&mut World, Timestamp) -> T) -> T {
+        // A call that panicked is a bug; the state machine keeps its invariants between fields of one
+        // job at worst, so the server goes on for the other jobs.
+        let mut world: MutexGuard<'_, World> =
+            self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        call(&mut world, (self.now)())
+    }
+}
+
+/// Address of the peer, as the world stores it on a runner manager. The server that accepts connections
+/// puts it into the request; a call in the same process has none.
+#[derive(Clone, Debug)]
+pub struct Peer(pub Arc<str>);
+
+/// The peer of a request.
+pub(super) fn peer(extensions: &http::Extensions) -> Arc<str> {
+    extensions
+        .get::<Peer>()
+        .map_or_else(|| Arc::from("127.0.0.1"), |peer| Arc::clone(&peer.0))
+}
