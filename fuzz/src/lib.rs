@@ -10,7 +10,9 @@ pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also the folder of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("log", targets::log),
     ("payload", targets::payload),
     ("ranges", targets::ranges),
     ("scenario", targets::scenario),
+    ("trace_patch", targets::trace_patch),
 ];
