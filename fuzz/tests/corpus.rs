@@ -57,10 +57,12 @@ fn every_target_holds_over_its_corpus() {
             .map(|entry| entry.path())
             .collect();
         if *name == "scenario" {
-            // The catalogue is the best corpus of scenario files.
-            let catalogue = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/catalogue");
-            let found = std::fs::read_dir(catalogue).expect("the catalogue is there");
-            files.extend(found.flatten().map(|entry| entry.path()));
+            // The catalogue, and what waits to get in, is the best corpus of scenario files.
+            for folder in ["../scenarios/catalogue", "../scenarios/waiting"] {
+                let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+                let found = std::fs::read_dir(folder).into_iter().flatten();
+                files.extend(found.flatten().map(|entry| entry.path()));
+            }
         }
         files.sort();
         assert!(!files.is_empty(), "{} has no corpus", folder.display());

@@ -1,5 +1,6 @@
 //! The figures of `docs/performance.md`: measured, compared with their targets, printed as a table.
 
+mod log;
 mod table;
 mod world;
 
@@ -41,6 +42,10 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "memory",
         measure: world::memory,
+    },
+    Group {
+        name: "log",
+        measure: log::pipeline,
     },
 ];
 

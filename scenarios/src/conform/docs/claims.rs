@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::{Check, Problem};
 
+/// Where scenarios are that are played; a scenario elsewhere, such as one that waits for a room that is
+/// not there yet or one of a fuzz corpus, proves nothing.
+const CATALOGUE: &str = "scenarios/catalogue";
+
 /// Folders without sources of ours.
 const SKIPPED: [&str; 3] = ["target", ".git", "node_modules"];
 
@@ -87,12 +91,20 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) {
             }
             continue;
         }
-        let wanted = path.extension().is_some_and(|extension| {
-            extension == "rs" || extension == "yml" || extension == "yaml"
-        });
-        if wanted && let Ok(below) = path.strip_prefix(root) {
+        if let Ok(below) = path.strip_prefix(root)
+            && claims_count_in(below)
+        {
             files.push(below.to_path_buf());
         }
+    }
+}
+
+/// Whether a file, below the root, can claim a check: sources, and scenarios that are played.
+fn claims_count_in(file: &Path) -> bool {
+    match file.extension().and_then(|extension| extension.to_str()) {
+        Some("rs") => true,
+        Some("yml" | "yaml") => file.starts_with(CATALOGUE),
+        _ => false,
     }
 }
 
@@ -286,6 +298,20 @@ mod tests {
         ] {
             let (claims, problems) = source(&text);
             assert_eq!((claims.len(), problems.len()), (0, 1), "{text}");
+        }
+    }
+
+    /// Only scenarios that are played count.
+    #[test]
+    fn scenarios_elsewhere_claim_nothing() {
+        for (file, counts) in [
+            ("runner/src/trace/limit.rs", true),
+            ("scenarios/catalogue/fair-usage-1.yml", true),
+            ("scenarios/waiting/fair-usage-1.yml", false),
+            ("fuzz/corpus/scenario/small.yml", false),
+            ("docs/conformance.md", false),
+        ] {
+            assert_eq!(claims_count_in(Path::new(file)), counts, "{file}");
         }
     }
 
