@@ -1,1 +1,30 @@
-//! config
+//! `config.toml` in and out (runner.md 3).
+//!
+//! - `schema`: every key with its type, whether it is always written, and the order of saving.
+//! - `section`: a decoded table; `decode` and `encode`: TOML in and out.
+//! - [`Config`]: the file; [`RunnerConfig`]: one `[[runners]]` entry, typed, with defaults.
+//! - [`system_id`]: `.runner_system_id`; `labels`: rules of labels; `expand`: `$X` in `url` and `token`.
+//!
+//! The file is held as a tree that follows the schema, so a key that this runner never looks at is still
+//! checked when it is read and written back where the official runner writes it.
+
+mod decode;
+mod duration;
+mod encode;
+mod error;
+mod expand;
+mod file;
+mod labels;
+mod runner_config;
+mod schema;
+mod section;
+pub mod system_id;
+#[cfg(test)]
+mod tests;
+
+pub use duration::parse_duration;
+pub use error::ConfigError;
+pub use expand::expand_with;
+pub use file::{Config, default_path};
+pub use runner_config::RunnerConfig;
+pub use section::{Section, Value};
