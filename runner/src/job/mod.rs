@@ -2,7 +2,7 @@
 //!
 //! - [`run`]: the whole life, from the header lines of the log to its result line.
 //! - [`JobRun`]: what a job needs; [`JobSignals`]: how it is told to stop; [`JobOutcome`]: how it ended.
-//! - [`LogSink`]: the log as a job uses it.
+//! - [`LogSink`]: the log as a job uses it; [`LogSettings`]: how that log is made.
 //! - [`Flags`]: feature flags; [`Settings`]: what the job's variables ask for; [`Variables`]: the
 //!   variables themselves; [`Directories`]: where the job works.
 
@@ -12,6 +12,7 @@ mod environment;
 mod flags;
 pub mod go_duration;
 mod log;
+mod log_settings;
 mod request;
 mod run;
 mod secrets;
@@ -24,6 +25,7 @@ mod variables;
 pub use directories::{Directories, DirectoryInput, clean as clean_path};
 pub use flags::{Flag, Flags};
 pub use log::LogSink;
+pub use log_settings::LogSettings;
 pub use request::{
     Interrupt, JobConfig, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls,
 };

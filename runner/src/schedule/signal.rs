@@ -40,6 +40,8 @@ pub enum ExitReason {
     Finished,
     /// It could not start or go on; the text is the `error` field of `Service run failed`: exit code 1.
     Failed(String),
+    /// `concurrent` is below 1: no job can run (RUN-CFG-05): exit code 1.
+    NoConcurrency,
     /// A second stop signal came during a forceful shutdown: exit code 1 (RUN-SIG-03).
     ForcedExit(Signal),
     /// Jobs did not end within `shutdown_timeout`: exit code 1 (RUN-SIG-03).
@@ -50,5 +52,19 @@ impl ExitReason {
     /// The exit code of the process.
     pub fn code(&self) -> u8 {
         u8::from(*self != ExitReason::Finished)
+    }
+}
+
+impl std::fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ExitReason::Finished => f.write_str("finished"),
+            ExitReason::Failed(text) => f.write_str(text),
+            ExitReason::NoConcurrency => f.write_str("concurrent is below 1"),
+            ExitReason::ForcedExit(signal) => {
+                write!(f, "forced exit with stop signal: {}", signal.name())
+            }
+            ExitReason::ShutdownTimedOut => f.write_str("shutdown timed out"),
+        }
     }
 }

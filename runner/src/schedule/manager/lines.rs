@@ -1,0 +1,153 @@
+//! Texts of the process log that take more than a line to make.
+
+use protocol::JobPayload;
+
+use super::state::is_adaptive;
+use crate::config::Config;
+
+/// The warning about long polling (runner.md 4.2, RUN-SCH-15); `None` without an issue.
+pub(super) fn long_polling_warning(config: &Config) -> Option<String> {
+    let runners = config.runners();
+    let concurrent = config.concurrent();
+    let mut issues = Vec::new();
+    let mut advice = Vec::new();
+    if concurrent < runners.len() as i64 {
+        issues.push(format!(
+            "Worker starvation bottleneck: 'concurrent' setting ({concurrent}) is less than number of runners ({})",
+            runners.len()
+        ));
+        advice.push(format!(
+            "Increase 'concurrent' to at least {} (current: {concurrent})",
+            runners.len() + 1
+        ));
+    }
+    let single = runners
+        .iter()
+        .filter(|runner| runner.request_concurrency == 1)
+        .count();
+    if single > 0 {
+        issues.push(format!(
+            "Request bottleneck: {single} runners have request_concurrency=1, causing job delays during long polling"
+        ));
+        advice.push(format!(
+            "Increase 'request_concurrency' to 2-4 for {single} runners currently using request_concurrency=1"
+        ));
+    }
+    let tight = runners
+        .iter()
+        .filter(|runner| runner.request_concurrency == 1 && (1..=2).contains(&runner.limit))
+        .count();
+    if tight > 0 {
+        issues.push(format!(
+            "Build limit bottleneck: {tight} runners have low 'limit' settings (\u{2264}2) with request_concurrency=1"
+        ));
+        advice.push(format!(
+            "For {tight} runners with low limits: either increase 'limit' to 5+ or increase 'request_concurrency' to 2+"
+        ));
+    }
+    if issues.is_empty() {
+        return None;
+    }
+    let mut text = String::from("CONFIGURATION: Long polling issues detected.\nIssues found:\n");
+    for issue in issues {
+        text.push_str("  - ");
+        text.push_str(&issue);
+        text.push('\n');
+    }
+    text.push_str("This can cause job delays matching your GitLab instance's long polling timeout.\nRecommended solutions:\n");
+    for (number, advice) in advice.iter().enumerate() {
+        text.push_str("  ");
+        text.push_str(&(number + 1).to_string());
+        text.push_str(". ");
+        text.push_str(advice);
+        text.push('\n');
+    }
+    if runners.iter().any(is_adaptive) {
+        text.push_str("Note: The 'FF_USE_ADAPTIVE_REQUEST_CONCURRENCY' feature flag can help automatically adjust request_concurrency based on workload.\n");
+    }
+    text.push_str("This message will be printed each time the configuration is reloaded if the issues persist.\nSee documentation: https://docs.gitlab.com/runner/configuration/advanced-configuration.html#long-polling-issues");
+    Some(text)
+}
+
+/// `Added job to processing list` or `Removed job from processing list`, with the job's fields.
+pub(super) fn job_list(text: &'static str, payload: &JobPayload, builds: usize, max_builds: i64) {
+    let info = payload.job_info.get();
+    let repo_url = payload.git_info.get().repo_url.get();
+    let in_queue = info.time_in_queue_seconds.get();
+    tracing::info!(
+        builds,
+        max_builds,
+        repo_url = without_credentials(&repo_url),
+        queue_depth = info.queue_depth.get(),
+        queue_size = info.queue_size.get(),
+        runner_uuid = payload.runner_info.get().uuid.as_str(),
+        time_in_queue_seconds = in_queue as i64,
+        "{text}"
+    );
+}
+
+/// A URL without user and password.
+fn without_credentials(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => match rest.split_once('@') {
+            Some((user, host)) if !user.contains('/') => format!("{scheme}://{host}"),
+            _ => url.to_owned(),
+        },
+        None => url.to_owned(),
+    }
+}
+
+/// Keys of the file that this runner does not act on, by their full names.
+pub(super) fn keys_without_effect(config: &Config) -> Vec<String> {
+    let global = config.global();
+    let mut keys = Vec::new();
+    let mut name = |on: bool, key: &str| {
+        if on && !keys.iter().any(|known| known == key) {
+            keys.push(key.to_owned());
+        }
+    };
+    name(!global.text("listen_address").is_empty(), "listen_address");
+    name(!global.text("sentry_dsn").is_empty(), "sentry_dsn");
+    let session_server = global.table("session_server");
+    name(
+        session_server.is_some_and(|table| !table.text("listen_address").is_empty()),
+        "session_server.listen_address",
+    );
+    name(global.table("machine").is_some(), "machine");
+    let usage_logger = global
+        .table("experimental")
+        .and_then(|table| table.table("usage_logger"));
+    name(
+        usage_logger.and_then(|table| table.boolean("enabled")) == Some(true),
+        "experimental.usage_logger.enabled",
+    );
+    for entry in config.entries() {
+        name(
+            entry.boolean("proxy_exec") == Some(true),
+            "runners.proxy_exec",
+        );
+        name(
+            entry.boolean("use_slot_cgroups") == Some(true),
+            "runners.use_slot_cgroups",
+        );
+        name(
+            !entry.text("step_runner_image").is_empty(),
+            "runners.step_runner_image",
+        );
+        name(entry.table("referees").is_some(), "runners.referees");
+        let cache = entry.table("cache");
+        name(
+            cache.is_some_and(|cache| !cache.text("Type").is_empty()),
+            "runners.cache.Type",
+        );
+        name(entry.table("monitoring").is_some(), "runners.monitoring");
+        let boot_verify = entry
+            .table("experimental")
+            .and_then(|table| table.table("boot_verify"));
+        name(
+            boot_verify.and_then(|table| table.boolean("enabled")) == Some(true),
+            "runners.experimental.boot_verify",
+        );
+    }
+    keys
+}

@@ -1,0 +1,21 @@
+//! `gitlab-runner run` (runner.md 4): drives the [`super::Scheduler`].
+//!
+//! - `imp`: the one task that owns all state; everything comes to it in one linear order.
+//! - `options`: what it needs from outside; `state`: entries, clients, the configuration in force.
+//! - `polling`: one entry's way through a worker, from the poll to the end of its job.
+//! - `unsupported`: jobs that are refused at pickup; `lines`: texts of the process log.
+//! - `reload`: when the configuration is read again; `shutdown`: stop signals.
+
+mod imp;
+mod lines;
+mod options;
+mod polling;
+mod reload;
+mod shutdown;
+mod state;
+#[cfg(test)]
+mod tests;
+mod unsupported;
+
+pub use imp::Manager;
+pub use options::{ManagerOptions, SpoolKind};

@@ -1,0 +1,162 @@
+//! The configuration in force, and the clients of its entries.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::info::ConfigInfo;
+use protocol::{Features, Info};
+
+use super::options::ManagerOptions;
+use crate::client::{ApiClient, ClientSetupError};
+use crate::config::{Config, RunnerConfig};
+use crate::host;
+use crate::job::{Flag, JobConfig};
+use crate::schedule::{Entry, Plan, TransportTarget};
+
+/// What belongs to one entry: its settings, and what the server is told about it.
+#[derive(Clone, Debug)]
+pub(super) struct EntryData {
+    pub(super) config: Arc<RunnerConfig>,
+    pub(super) info: Info,
+}
+
+/// What makes two entries share a client (wire.md 1.1).
+type ClientKey = (TransportTarget, String);
+
+/// The clients, by what makes them the same.
+#[derive(Debug, Default)]
+pub(super) struct Clients {
+    by_key: BTreeMap<ClientKey, Arc<ApiClient>>,
+}
+
+impl Clients {
+    /// The client of an entry.
+    pub(super) fn get(
+        &mut self,
+        entry: &RunnerConfig,
+        connection_max_age: Duration,
+        options: &ManagerOptions,
+    ) -> Result<Arc<ApiClient>, ClientSetupError> {
+        let target = TransportTarget {
+            url: entry.url.clone(),
+            tls_ca_file: entry.tls_ca_file.clone(),
+            tls_cert_file: entry.tls_cert_file.clone(),
+            tls_key_file: entry.tls_key_file.clone(),
+            connection_max_age,
+        };
+        let key = (target, entry.token.clone());
+        if let Some(client) = self.by_key.get(&key) {
+            return Ok(Arc::clone(client));
+        }
+        let transport = options
+            .transports
+            .transport(&key.0)
+            .map_err(|error| ClientSetupError {
+                message: error.to_string(),
+            })?;
+        let client = Arc::new(ApiClient::new(
+            &entry.url,
+            transport,
+            options.random.clone(),
+            Arc::clone(&options.clock),
+        )?);
+        self.by_key.insert(key, Arc::clone(&client));
+        Ok(client)
+    }
+
+    /// Forgets clients of entries that are gone.
+    pub(super) fn retain(&mut self, config: &Config) {
+        self.by_key.retain(|(target, token), _| {
+            config
+                .runners()
+                .iter()
+                .any(|entry| entry.url == target.url && entry.token == *token)
+        });
+    }
+}
+
+/// The configuration as scheduling sees it.
+pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData> {
+    let entries = config.runners().iter().map(|runner| {
+        let executor = options.executors.info(&runner.executor);
+        let (features, default_shell) =
+            executor.as_ref().map_or((Features::always(), ""), |info| {
+                (info.features, info.default_shell)
+            });
+        let data = EntryData {
+            config: Arc::new(runner.clone()),
+            info: info(runner, features, default_shell),
+        };
+        Entry {
+            limit: runner.limit,
+            request_concurrency: runner.request_concurrency,
+            adaptive: is_adaptive(runner),
+            strict_check_interval: runner.strict_check_interval,
+            unhealthy_requests_limit: runner.unhealthy_requests_limit,
+            unhealthy_interval: runner.unhealthy_interval,
+            executor_known: executor.is_some(),
+            ..Entry::new(&runner.url, &runner.token, data)
+        }
+    });
+    Plan {
+        concurrent: usize::try_from(config.concurrent()).unwrap_or(0),
+        check_interval: Some(config.check_interval()),
+        entries: entries.collect(),
+    }
+}
+
+pub(super) fn is_adaptive(runner: &RunnerConfig) -> bool {
+    let flag = Flag::UseAdaptiveRequestConcurrency;
+    runner
+        .feature_flags
+        .get(flag.name())
+        .copied()
+        .unwrap_or(flag.default_value())
+}
+
+fn info(runner: &RunnerConfig, features: Features, default_shell: &str) -> Info {
+    let shell = if runner.shell.is_empty() {
+        default_shell
+    } else {
+        &runner.shell
+    };
+    Info {
+        name: host::NAME.to_owned(),
+        version: host::VERSION.to_owned(),
+        revision: host::REVISION.to_owned(),
+        platform: host::platform().to_owned(),
+        architecture: host::architecture().to_owned(),
+        executor: runner.executor.clone(),
+        shell: shell.to_owned(),
+        features,
+        config: ConfigInfo {
+            gpus: runner.gpus.clone(),
+        },
+        labels: runner.labels.clone(),
+    }
+}
+
+/// What of an entry concerns a job.
+pub(super) fn job_config(runner: &RunnerConfig) -> JobConfig {
+    JobConfig {
+        name: runner.name.clone(),
+        url: runner.url.clone(),
+        token: runner.token.clone(),
+        builds_dir: runner.builds_dir.clone(),
+        cache_dir: runner.cache_dir.clone(),
+        clone_url: runner.clone_url.clone(),
+        environment: runner.environment.clone(),
+        pre_get_sources_script: runner.pre_get_sources_script.clone(),
+        post_get_sources_script: runner.post_get_sources_script.clone(),
+        pre_build_script: runner.pre_build_script.clone(),
+        post_build_script: runner.post_build_script.clone(),
+        feature_flags: runner.feature_flags.clone(),
+        prepare_timeout: runner.prepare_timeout,
+        get_sources_timeout: runner.get_sources_timeout,
+        debug_trace_disabled: runner.debug_trace_disabled,
+        safe_directory_checkout: runner.safe_directory_checkout,
+        clean_git_config: runner.clean_git_config,
+        custom_build_dir: runner.custom_build_dir,
+    }
+}
