@@ -45,7 +45,9 @@ pub fn play(
 ) -> Result<Played, EngineError> {
     let begin = Instant::now();
     let outcome = match clock {
-        ClockKind::Virtual => virtual_time::play(scenario, options.seed)?,
+        ClockKind::Virtual => {
+            virtual_runtime()?.block_on(virtual_time::play(scenario, options.seed))?
+        }
         ClockKind::Real => {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
@@ -121,10 +123,16 @@ pub(super) fn virtual_clock() -> Now {
 }
 
 /// An empty server.
-pub(super) fn mock_server(url: &str, seed: u64, log: EventLog, now: Now) -> Server {
+pub(super) fn mock_server(
+    settings: Settings,
+    url: &str,
+    seed: u64,
+    log: EventLog,
+    now: Now,
+) -> Server {
     let settings = Settings {
         external_url: url.to_owned(),
-        ..Settings::default()
+        ..settings
     };
     let world = Arc::new(Mutex::new(World::new(settings, seed)));
     let router = mock_gitlab::http::router(

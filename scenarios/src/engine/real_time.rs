@@ -53,7 +53,13 @@ pub async fn play(scenario: &Scenario, options: &PlayOptions) -> Result<Outcome,
         .map_err(EngineError::io("loopback port"))?;
     let url = format!("http://{address}");
     let log = EventLog::begin();
-    let server = super::mock_server(&url, options.seed, log.clone(), super::wall_clock());
+    let server = super::mock_server(
+        scenario.world.settings.clone(),
+        &url,
+        options.seed,
+        log.clone(),
+        super::wall_clock(),
+    );
     let names = server
         .act(|world, now| world::fill(world, &scenario.world, now, options.seed, &gates))
         .map_err(EngineError::setup)?;

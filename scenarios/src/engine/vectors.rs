@@ -48,7 +48,13 @@ pub fn play(vector: &Vector, seed: u64) -> Result<Played, EngineError> {
     let (mismatches, events) = runtime.block_on(async {
         let log = EventLog::begin();
         let clock = super::play::virtual_clock();
-        let server = super::mock_server("http://gitlab.example.com", seed, log.clone(), clock);
+        let server = super::mock_server(
+            mock_gitlab::world::Settings::default(),
+            "http://gitlab.example.com",
+            seed,
+            log.clone(),
+            clock,
+        );
         let names = server
             .act(|world, now| vector.build(now, world))
             .map_err(EngineError::setup)?;
