@@ -52,6 +52,8 @@ impl TransportOptions {
 pub struct ReqwestTransport {
     options: TransportOptions,
     state: Mutex<Option<State>>,
+    /// For plain HTTP, which needs no certificates: loading the system's takes longer than a poll.
+    plain: Mutex<Option<(Client, Instant)>>,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,24 @@ impl ReqwestTransport {
         ReqwestTransport {
             options,
             state: Mutex::new(None),
+            plain: Mutex::new(None),
         }
+    }
+
+    /// The client for plain HTTP, whose connections have an age too.
+    fn plain_client(&self) -> Result<Client, TransportError> {
+        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((client, built)) = plain.as_ref()
+            && built.elapsed() < self.options.connection_max_age
+        {
+            return Ok(client.clone());
+        }
+        let client = builder()
+            .tls_certs_only([])
+            .build()
+            .map_err(|e| describe(&e))?;
+        *plain = Some((client.clone(), Instant::now()));
+        Ok(client)
     }
 
     /// The current client: a new one when a TLS file changed (WIRE-CON-12), or when the connections of
@@ -100,7 +119,12 @@ impl Transport for ReqwestTransport {
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
         Box::pin(async move {
-            let client = self.client()?;
+            let is_plain = request.uri().scheme() == Some(&http::uri::Scheme::HTTP);
+            let client = if is_plain {
+                self.plain_client()?
+            } else {
+                self.client()?
+            };
             let request = reqwest::Request::try_from(request).map_err(|e| describe(&e))?;
             let sent = tokio::time::timeout(HEADER_TIMEOUT, client.execute(request)).await;
             let mut answer = sent
@@ -129,18 +153,14 @@ fn modified(path: Option<&Path>) -> Option<SystemTime> {
     std::fs::metadata(path?).ok()?.modified().ok()
 }
 
-fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportError> {
+/// What all clients have.
+fn builder() -> reqwest::ClientBuilder {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         // An error means that somebody installed a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
-    let [ca, cert, key] = paths.each_ref().map(|path| {
-        path.as_deref()
-            .and_then(|path| std::fs::read(path).ok())
-            .unwrap_or_default()
-    });
-    let mut builder = Client::builder()
+    Client::builder()
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
@@ -148,7 +168,16 @@ fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportErr
         .tcp_keepalive(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_PER_HOST)
-        .tls_version_min(reqwest::tls::Version::TLS_1_2);
+        .tls_version_min(reqwest::tls::Version::TLS_1_2)
+}
+
+fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportError> {
+    let [ca, cert, key] = paths.each_ref().map(|path| {
+        path.as_deref()
+            .and_then(|path| std::fs::read(path).ok())
+            .unwrap_or_default()
+    });
+    let mut builder = builder();
     let mut tls_data = TlsData::default();
     match Certificate::from_pem_bundle(&ca) {
         Ok(certificates) if !certificates.is_empty() => {

@@ -23,8 +23,9 @@ const HELPER_COMMANDS: [&str; 9] = [
 /// Runs the program that `args[0]` names: `gitlab-runner`, `mock-gitlab`, or else `gauntlet`.
 pub fn dispatch(args: Vec<OsString>) -> ExitCode {
     match program(&args) {
-        Program::Runner | Program::Server => {
-            super::output::error("this build has no runner and no server process yet");
+        Program::Runner => runner::cli::main(&args),
+        Program::Server => {
+            super::output::error("this build has no server process yet");
             ExitCode::from(2)
         }
         Program::Gauntlet => super::main(args),

@@ -59,7 +59,8 @@ impl Manager {
 fn load(options: &ManagerOptions) -> Result<Config, String> {
     let config = options.config.load().map_err(|error| error.to_string())?;
     let global = config.global();
-    let level = parsed::<Level, _>(global.text("log_level"))?;
+    let level = parsed::<Level, _>(global.text("log_level"))
+        .map_err(|error| format!("failed to parse log level: {error}"))?;
     let format = parsed::<Format, _>(global.text("log_format"))?;
     options.log.configure(level, format);
     Ok(config)

@@ -1,0 +1,32 @@
+//! `list` (runner.md 2.2, RUN-CLI-20).
+
+use super::Failure;
+use super::args::ConfigArgs;
+use super::session;
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a command gives a result, and this one cannot fail"
+)]
+pub(super) fn list(args: &ConfigArgs) -> Result<(), Failure> {
+    let path = args.path();
+    let config = match session::load(&path) {
+        Ok((config, _)) => config,
+        Err(error) => {
+            tracing::warn!("{error}");
+            return Ok(());
+        }
+    };
+    tracing::info!(ConfigFile = %path.display(), "Listing configured runners");
+    for entry in config.runners() {
+        // The whole token, as the official runner shows it: this is where an operator looks it up.
+        tracing::info!(
+            Executor = entry.executor,
+            Token = entry.token,
+            URL = entry.url,
+            "{}",
+            entry.name
+        );
+    }
+    Ok(())
+}
