@@ -1,8 +1,11 @@
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::masks::{FirstBytes, MASK, joined, open_start};
+
+/// Phrases of up to this many bytes in all are searched by a full table.
+const TABLE_BYTES: usize = 4096;
 
 /// Values that must not appear.
 #[derive(Clone, Debug)]
@@ -22,8 +25,12 @@ impl PhraseSet {
         phrases.sort_unstable();
         phrases.dedup();
         let longest = phrases.iter().map(String::len).max()?;
+        let total: usize = phrases.iter().map(String::len).sum();
+        // A table with a row for each byte of a phrase is fastest, and too big for a key file.
+        let kind = (total > TABLE_BYTES).then_some(AhoCorasickKind::ContiguousNFA);
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            .kind(kind)
             .build(&phrases);
         let search = match search {
             Ok(search) => search,

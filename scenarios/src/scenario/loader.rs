@@ -43,27 +43,38 @@ pub fn load_file(path: &Path) -> Result<Scenario, ScenarioError> {
 
 /// Reads a scenario from a text; `file` is for errors.
 pub fn parse(file: &str, text: &str) -> Result<Scenario, ScenarioError> {
-    let scenario: Scenario = serde_saphyr::from_str(text).map_err(|error| ScenarioError {
-        file: file.to_owned(),
-        line: error.location().map_or(0, |location| location.line()),
-        problem: first_line(&error),
+    let scenario: Scenario = serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map_or(0, |location| location.line());
+        ScenarioError {
+            file: file.to_owned(),
+            line,
+            problem: problem(&error, text, line),
+        }
     })?;
     Checker { file, text }.check(&scenario)?;
     Ok(scenario)
 }
 
-/// The reader's message without its position, which stands before it here, and without the excerpt.
-fn first_line(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
-    let line = text.lines().next().unwrap_or("not a scenario");
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    match line.strip_prefix("line ") {
-        Some(rest) => rest
-            .split_once(": ")
-            .map_or(line, |(_, message)| message)
-            .to_owned(),
-        None => line.to_owned(),
-    }
+/// The reader's message, without its position, which stands before it here, and without the excerpt.
+/// A scalar of the wrong kind is shown with the text around it, because the reader does not name it.
+fn problem(error: &serde_saphyr::Error, text: &str, line: u64) -> String {
+    let message = error.without_snippet().to_string();
+    let message = message.lines().next().unwrap_or("not a scenario");
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let message = message
+        .rfind(" at line ")
+        .map_or(message, |position| &message[..position]);
+    let expected = match message {
+        "invalid boolean" => "`true` or `false`",
+        "invalid i64" | "invalid i32" => "a whole number",
+        "invalid u64" | "invalid usize" | "invalid u16" | "invalid u8" => {
+            "a whole number that is not negative"
+        }
+        other => return other.to_owned(),
+    };
+    let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
+    let excerpt = text.lines().nth(index).unwrap_or_default().trim();
+    format!("expected {expected} in `{excerpt}`")
 }
 
 /// Looks for what the types do not tell: names that do not exist, steps without an action.

@@ -13,6 +13,7 @@
 //! | `info.version`, `info.revision`, `info.platform`, `info.architecture` | left out | ditto |
 //! | `checksum`, `output.checksum`, `output.bytesize` | left out | they follow from the log; the replay checks them against the bytes it got |
 //! | `Content-Length`, `Content-Range`, `Host`, `Connection` | left out | they follow from the body and the address; ranges are checked when a patch arrives |
+//! | `Accept: */*` | left out | the HTTP library adds it to calls without `Accept`; HTTP gives both one meaning |
 //! | `pid=`, `duration_s=` and ports on the terminal | `<pid>`, `<duration>`, `<port>` | the machine |
 //! | temporary names such as `/tmp/script123` | `/tmp/<name>` | random |
 
@@ -234,6 +235,8 @@ pub fn header(name: &str, value: &str, place: &Place) -> Option<(String, String)
         "x-request-id" => ids(value),
         "user-agent" => build(value),
         "content-type" => replace_boundary(value),
+        // reqwest adds it where nothing is asked for; it says the same as no header.
+        "accept" if value == "*/*" => return None,
         _ => place.restore(value),
     };
     Some((name, value))

@@ -1,0 +1,7 @@
+//! The harness from outside: scenario files, the catalogue in both clocks, recorded sessions.
+
+mod catalogue;
+mod determinism;
+mod program;
+mod replays;
+mod scenario_files;
