@@ -1,0 +1,142 @@
+//! Real `git clone` over a loopback port.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+use protocol::JobRequest;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::GitRoot;
+use super::repository::{Commit, create, set_ref};
+use crate::world::{
+    JobDefinition, NewPipeline, NewPipelineJob, NewProject, NewRunner, PollAnswer, Settings, World,
+};
+
+fn commits() -> Vec<Commit> {
+    ["one", "two"]
+        .map(|text| Commit {
+            message: format!("commit {text}"),
+            files: BTreeMap::from([
+                ("README.md".to_owned(), format!("demo {text}\n")),
+                ("bin/run".to_owned(), "#!/bin/sh\necho run\n".to_owned()),
+            ]),
+        })
+        .to_vec()
+}
+
+/// The same files give the same ids, wherever and whenever they are made.
+#[test]
+fn ids_are_the_same_every_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = create(&folder.path().join("a.git"), "main", &commits()).unwrap();
+    let second = create(&folder.path().join("b.git"), "main", &commits()).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(first.len(), 2);
+    let error = create(&folder.path().join("c.git"), "main", &[]).unwrap_err();
+    assert!(error.to_string().contains("at least one commit"));
+}
+
+/// A world with one running job of `demo`, and its token.
+fn world(sha: &str) -> (World, String) {
+    let now = Timestamp::UNIX_EPOCH;
+    let mut world = World::new(Settings::default(), 1);
+    let project = world.add_project(now, NewProject::default()).unwrap();
+    world
+        .add_project(
+            now,
+            NewProject {
+                path: "other".to_owned(),
+                ..NewProject::default()
+            },
+        )
+        .unwrap();
+    world
+        .add_runner(
+            now,
+            NewRunner {
+                token: Some("glrt-x".to_owned()),
+                ..NewRunner::default()
+            },
+        )
+        .unwrap();
+    world
+        .add_pipeline(
+            now,
+            NewPipeline {
+                project,
+                sha: sha.to_owned(),
+                jobs: vec![NewPipelineJob {
+                    id: None,
+                    definition: Arc::new(JobDefinition::default()),
+                }],
+                ..NewPipeline::default()
+            },
+        )
+        .unwrap();
+    let request = JobRequest {
+        token: "glrt-x".to_owned(),
+        ..JobRequest::default()
+    };
+    match world.request_job(now, &request, "127.0.0.1") {
+        PollAnswer::Job(payload) => (world, payload.token.get()),
+        other => panic!("no job: {other:?}"),
+    }
+}
+
+/// A job's token opens its own project, and nothing else; the clone has the commits.
+#[tokio::test]
+async fn a_job_clones_its_project() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = GitRoot(folder.path().join("git"));
+    let full_path = "root/demo";
+    let ids = create(&root.repository(full_path), "main", &commits()).unwrap();
+    create(&root.repository("root/other"), "main", &commits()).unwrap();
+    set_ref(&root.repository(full_path), "refs/pipelines/1", &ids[1]).unwrap();
+    let (world, token) = world(&ids[1]);
+    assert_eq!(
+        world
+            .projects()
+            .next()
+            .map(|project| project.full_path.clone()),
+        Some(full_path.to_owned())
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let router = super::router(Arc::new(Mutex::new(world)), root);
+    let server = tokio::spawn(crate::server::serve(listener, router, stop.clone()));
+    let clone = |user: &str, path: &str, name: &str| {
+        let url = format!("http://{user}{address}/{path}.git");
+        let target = folder.path().join(name);
+        let mut command = tokio::process::Command::from(Command::new("git"));
+        command
+            .args(["clone", "--quiet", "--depth", "1", &url])
+            .arg(&target)
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("HOME", folder.path());
+        async move {
+            let output = command.output().await.unwrap();
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.success(), text, target)
+        }
+    };
+    let good = format!("gitlab-ci-token:{token}@");
+    let (success, text, target) = clone(&good, full_path, "good").await;
+    assert!(success, "{text}");
+    let readme = std::fs::read_to_string(target.join("README.md")).unwrap();
+    assert_eq!(readme, "demo two\n");
+    for (user, path, name) in [
+        ("", full_path, "nobody"),
+        ("gitlab-ci-token:wrong@", full_path, "wrong"),
+        (&*good, "root/other", "other"),
+        (&*good, "root/missing", "missing"),
+    ] {
+        let (success, text, _) = clone(user, path, name).await;
+        assert!(!success, "{name}: {text}");
+    }
+    stop.cancel();
+    server.await.unwrap();
+}
