@@ -5,12 +5,19 @@
 //! - [`world`]: all state and every rule, as a pure state machine: a command and `now` give an answer
 //!   and events. No clock, no socket, no global.
 //! - [`http`]: the runner API over a world; it translates and decides nothing.
+//! - [`cli`]: the program `mock-gitlab`; [`seed`]: its seed file.
 //! - [`git`]: repositories over HTTP, with job tokens.
+//! - [`library`]: [`MockGitlab`], a server for tests.
 //! - [`server`]: serves a router over TCP.
 //! - [`vectors`]: the test vectors of the queue, decoded from their YAML file into steps.
 
+pub mod cli;
 pub mod git;
 pub mod http;
+pub mod library;
+pub mod seed;
 pub mod server;
 pub mod vectors;
 pub mod world;
+
+pub use library::MockGitlab;

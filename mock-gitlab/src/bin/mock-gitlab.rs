@@ -1,2 +1,7 @@
 //! Entry point.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mock_gitlab::cli::main(&std::env::args_os().collect::<Vec<_>>())
+}

@@ -55,6 +55,7 @@ pub fn router(world: Arc<Mutex<World>>, now: Now, limits: Limits) -> Router {
         .route("/jobs/request", post(poll::request))
         .route("/jobs/{id}", put(job::update))
         .route("/jobs/{id}/trace", patch(job::patch_trace))
+        .fallback(reply::no_route)
         .method_not_allowed_fallback(reply::method_not_allowed);
     Router::new()
         .nest("/api/v4", api)

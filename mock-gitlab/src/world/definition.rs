@@ -139,6 +139,18 @@ pub struct JobDefinition {
     pub payload_overrides: BTreeMap<String, Value>,
 }
 
+impl JobDefinition {
+    /// Adds a variable that anybody may see.
+    pub fn add_public_variable(&mut self, key: &str, value: &str) {
+        self.variables.push(Variable {
+            key: key.into(),
+            value: value.into(),
+            public: true.into(),
+            ..Variable::default()
+        });
+    }
+}
+
 impl Default for JobDefinition {
     fn default() -> Self {
         JobDefinition {

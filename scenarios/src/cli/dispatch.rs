@@ -24,10 +24,7 @@ const HELPER_COMMANDS: [&str; 9] = [
 pub fn dispatch(args: Vec<OsString>) -> ExitCode {
     match program(&args) {
         Program::Runner => runner::cli::main(&args),
-        Program::Server => {
-            super::output::error("this build has no server process yet");
-            ExitCode::from(2)
-        }
+        Program::Server => mock_gitlab::cli::main(&args),
         Program::Gauntlet => super::main(args),
     }
 }

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod determinism;
+mod newcomer;
 mod program;
 mod replays;
 mod scenario_files;

@@ -1,0 +1,288 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use protocol::Field;
+use protocol::job_payload::Variable;
+
+use super::error::MockError;
+use super::handles::{JobHandle, ProjectHandle, RunnerHandle};
+use super::start::Shared;
+use crate::git::repository::{self, Commit};
+use crate::world::state::{AccessLevel, RunnerType};
+use crate::world::{
+    JobDefinition, NewGroup, NewPipeline, NewPipelineJob, NewProject, NewRunner, SetupError,
+};
+
+/// A project to be made. Without files it has no repository, and its jobs fetch none.
+#[must_use = "nothing is made before `create`"]
+pub struct ProjectBuilder {
+    shared: Shared,
+    full_path: String,
+    files: BTreeMap<String, String>,
+    project: NewProject,
+}
+
+impl ProjectBuilder {
+    pub(super) fn new(shared: Shared, full_path: &str) -> Self {
+        ProjectBuilder {
+            shared,
+            full_path: full_path.to_owned(),
+            files: BTreeMap::new(),
+            project: NewProject::default(),
+        }
+    }
+
+    /// Adds a file to the repository's only commit.
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Changes any other attribute.
+    pub fn with(mut self, change: impl FnOnce(&mut NewProject)) -> Self {
+        change(&mut self.project);
+        self
+    }
+
+    /// Makes the project, and its groups where they are missing.
+    pub fn create(self) -> Result<ProjectHandle, MockError> {
+        let (group_path, name) = match self.full_path.rsplit_once('/') {
+            Some((group, name)) => (Some(group), name),
+            None => (None, self.full_path.as_str()),
+        };
+        let group = group_path
+            .map(|path| group(&self.shared, path))
+            .transpose()?;
+        let project = NewProject {
+            path: name.to_owned(),
+            group,
+            ..self.project
+        };
+        let branch = project.default_branch.clone();
+        let id = self
+            .shared
+            .act(|world, now| world.add_project(now, project))?;
+        let full_path = self.shared.look(|world| {
+            world
+                .project(id)
+                .map(|project| project.full_path.clone())
+                .unwrap_or_default()
+        });
+        let mut sha = String::new();
+        if !self.files.is_empty() {
+            let commit = Commit {
+                message: "Add files".to_owned(),
+                files: self.files,
+            };
+            let path = self.shared.git.repository(&full_path);
+            let ids = repository::create(&path, &branch, &[commit])?;
+            sha = ids.last().cloned().unwrap_or_default();
+        }
+        Ok(ProjectHandle {
+            shared: self.shared,
+            id,
+            full_path,
+            sha,
+        })
+    }
+}
+
+/// The group at `path`, made with its parents where they are missing.
+fn group(shared: &Shared, path: &str) -> Result<i64, SetupError> {
+    let mut parent = None;
+    let mut so_far = String::new();
+    for segment in path.split('/') {
+        if !so_far.is_empty() {
+            so_far.push('/');
+        }
+        so_far.push_str(segment);
+        let known = shared.look(|world| {
+            let mut groups = world.groups();
+            let known = groups.find(|group| group.full_path == so_far);
+            known.map(|group| group.id)
+        });
+        parent = Some(match known {
+            Some(id) => id,
+            None => shared.act(|world, now| {
+                world.add_group(
+                    now,
+                    NewGroup {
+                        path: segment.to_owned(),
+                        parent,
+                        ..NewGroup::default()
+                    },
+                )
+            })?,
+        });
+    }
+    parent.ok_or_else(|| SetupError::UnknownName {
+        what: "group",
+        name: path.to_owned(),
+    })
+}
+
+/// A runner to be made.
+#[must_use = "nothing is made before `create`"]
+pub struct RunnerBuilder {
+    shared: Shared,
+    runner: NewRunner,
+}
+
+impl RunnerBuilder {
+    pub(super) fn new(shared: Shared) -> Self {
+        RunnerBuilder {
+            shared,
+            runner: NewRunner::default(),
+        }
+    }
+
+    /// Only for jobs of this project.
+    pub fn project(mut self, project: &ProjectHandle) -> Self {
+        self.runner.runner_type = RunnerType::ProjectType;
+        self.runner.projects.push(project.id);
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.runner.tags.push(tag.to_owned());
+        self
+    }
+
+    /// Takes no jobs without tags.
+    pub fn tagged_only(mut self) -> Self {
+        self.runner.run_untagged = false;
+        self
+    }
+
+    /// Takes protected jobs only.
+    pub fn protected(mut self) -> Self {
+        self.runner.access_level = AccessLevel::RefProtected;
+        self
+    }
+
+    /// With this token instead of a made-up one.
+    pub fn token(mut self, token: &str) -> Self {
+        self.runner.token = Some(token.to_owned());
+        self
+    }
+
+    /// Changes any other attribute.
+    pub fn with(mut self, change: impl FnOnce(&mut NewRunner)) -> Self {
+        change(&mut self.runner);
+        self
+    }
+
+    /// Makes the runner.
+    pub fn create(self) -> Result<RunnerHandle, MockError> {
+        let id = self
+            .shared
+            .act(|world, now| world.add_runner(now, self.runner))?;
+        Ok(RunnerHandle {
+            shared: self.shared,
+            id,
+        })
+    }
+}
+
+/// A job to be made, in a pipeline of its own.
+#[must_use = "nothing is made before `create`"]
+pub struct JobBuilder {
+    shared: Shared,
+    project: i64,
+    full_path: String,
+    sha: String,
+    definition: JobDefinition,
+}
+
+impl JobBuilder {
+    pub(super) fn new(project: &ProjectHandle, name: &str) -> Self {
+        JobBuilder {
+            shared: project.shared.clone(),
+            project: project.id,
+            full_path: project.full_path.clone(),
+            sha: project.sha.clone(),
+            definition: JobDefinition {
+                name: name.to_owned(),
+                ..JobDefinition::default()
+            },
+        }
+    }
+
+    /// Commands of the job.
+    pub fn script<T: Into<String>>(mut self, commands: impl IntoIterator<Item = T>) -> Self {
+        self.definition.script = commands.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Commands that run whatever happened.
+    pub fn after_script<T: Into<String>>(mut self, commands: impl IntoIterator<Item = T>) -> Self {
+        self.definition.after_script = commands.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: &str) -> Self {
+        self.definition.tags.push(tag.to_owned());
+        self
+    }
+
+    /// Adds a variable that anybody may see.
+    pub fn variable(self, key: &str, value: &str) -> Self {
+        self.any_variable(key, value, false)
+    }
+
+    /// Adds a variable that is masked in the log.
+    pub fn masked(self, key: &str, value: &str) -> Self {
+        self.any_variable(key, value, true)
+    }
+
+    fn any_variable(mut self, key: &str, value: &str, masked: bool) -> Self {
+        self.definition.variables.push(Variable {
+            key: Field::from(key),
+            value: Field::from(value),
+            public: Field::Value(!masked),
+            masked: Field::Value(masked),
+            ..Variable::default()
+        });
+        self
+    }
+
+    /// Changes any other attribute.
+    pub fn with(mut self, change: impl FnOnce(&mut JobDefinition)) -> Self {
+        change(&mut self.definition);
+        self
+    }
+
+    /// Makes the job.
+    pub fn create(mut self) -> Result<JobHandle, MockError> {
+        if self.sha.is_empty() {
+            // There is nothing to fetch.
+            self = self.variable("GIT_STRATEGY", "none");
+        }
+        let pipeline = NewPipeline {
+            project: self.project,
+            sha: self.sha.clone(),
+            jobs: vec![NewPipelineJob {
+                id: None,
+                definition: Arc::new(self.definition),
+            }],
+            ..NewPipeline::default()
+        };
+        let (pipeline, job) = self.shared.act(|world, now| {
+            let id = world.add_pipeline(now, pipeline)?;
+            let job = world
+                .pipeline(id)
+                .and_then(|pipeline| pipeline.jobs.first());
+            Ok::<_, SetupError>((id, job.copied().unwrap_or_default()))
+        })?;
+        if !self.sha.is_empty() {
+            let path = self.shared.git.repository(&self.full_path);
+            repository::set_ref(&path, &format!("refs/pipelines/{pipeline}"), &self.sha)?;
+        }
+        Ok(JobHandle {
+            shared: self.shared,
+            id: job,
+        })
+    }
+}

@@ -1,0 +1,52 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::git::repository::RepositoryError;
+use crate::world::{ActionError, SetupError};
+
+/// Why a server cannot be started, or its world cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MockError {
+    /// Somebody else listens there.
+    #[error("address {address} is in use: choose another, or port 0 for a free one")]
+    InUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// No thread, runtime or temporary folder.
+    #[error("cannot start the server: {0}")]
+    Start(std::io::Error),
+    /// The world does not take it.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The repository cannot be made.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// A user could not do it.
+    #[error(transparent)]
+    Action(#[from] ActionError),
+}
+
+/// Something was waited for in vain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("after {}: waited for {what}; {last}", humane(*.after))]
+pub struct WaitError {
+    /// What was waited for.
+    pub what: String,
+    /// What there was instead.
+    pub last: String,
+    /// How long.
+    pub after: Duration,
+}
+
+fn humane(time: Duration) -> String {
+    format!("{} s", time.as_secs_f64())
+}

@@ -1,0 +1,167 @@
+use protocol::JobStatus;
+
+use super::builders::JobBuilder;
+use super::error::{MockError, WaitError};
+use super::start::Shared;
+use super::wait;
+
+/// A project of the server.
+#[derive(Clone)]
+pub struct ProjectHandle {
+    pub(super) shared: Shared,
+    pub(super) id: i64,
+    pub(super) full_path: String,
+    pub(super) sha: String,
+}
+
+impl ProjectHandle {
+    /// Id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Path with groups.
+    pub fn full_path(&self) -> &str {
+        &self.full_path
+    }
+
+    /// Commit of the default branch; empty without files.
+    pub fn sha(&self) -> &str {
+        &self.sha
+    }
+
+    /// A new job of the project.
+    pub fn job(&self, name: &str) -> JobBuilder {
+        JobBuilder::new(self, name)
+    }
+}
+
+/// A runner of the server.
+#[derive(Clone)]
+pub struct RunnerHandle {
+    pub(super) shared: Shared,
+    pub(super) id: i64,
+}
+
+impl RunnerHandle {
+    /// Id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Authentication token, for `token` of a runner's configuration; empty once the runner is gone.
+    pub fn token(&self) -> String {
+        self.shared.look(|world| {
+            let runner = world.runner(self.id);
+            runner
+                .map(|runner| runner.token.to_string())
+                .unwrap_or_default()
+        })
+    }
+
+    /// Whether it still exists.
+    pub fn exists(&self) -> bool {
+        self.shared.look(|world| world.runner(self.id).is_some())
+    }
+}
+
+/// A job of the server.
+#[derive(Clone)]
+pub struct JobHandle {
+    pub(super) shared: Shared,
+    pub(super) id: i64,
+}
+
+impl JobHandle {
+    /// Id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// State.
+    pub fn status(&self) -> JobStatus {
+        self.shared.look(|world| {
+            let job = world.job(self.id);
+            job.map_or(JobStatus::Created, |job| job.status)
+        })
+    }
+
+    /// Why it failed.
+    pub fn failure_reason(&self) -> Option<String> {
+        self.shared.look(|world| {
+            let reason = world.job(self.id)?.failure_reason.as_ref();
+            reason.map(ToString::to_string)
+        })
+    }
+
+    /// Exit code that the runner sent.
+    pub fn exit_code(&self) -> Option<i32> {
+        self.shared.look(|world| world.job(self.id)?.exit_code)
+    }
+
+    /// Its log so far.
+    pub fn trace(&self) -> Vec<u8> {
+        self.shared.look(|world| world.trace(self.id))
+    }
+
+    /// Its log so far as text; what is no UTF-8 is replaced.
+    pub fn trace_text(&self) -> String {
+        String::from_utf8_lossy(&self.trace()).into_owned()
+    }
+
+    /// A user cancels it.
+    pub fn cancel(&self) -> Result<JobStatus, MockError> {
+        let id = self.id;
+        Ok(self
+            .shared
+            .act(|world, now| world.cancel_job(now, id, false))?)
+    }
+
+    /// A user plays it, if it is manual.
+    pub fn play(&self) -> Result<JobStatus, MockError> {
+        let id = self.id;
+        Ok(self.shared.act(|world, now| world.play_job(now, id))?)
+    }
+
+    /// A user retries it; gives the new job.
+    pub fn retry(&self) -> Result<JobHandle, MockError> {
+        let id = self.id;
+        let new = self.shared.act(|world, now| world.retry_job(now, id))?;
+        Ok(JobHandle {
+            shared: self.shared.clone(),
+            id: new,
+        })
+    }
+
+    /// Waits until it has this state, at most 30 s.
+    pub async fn wait_for(&self, status: JobStatus) -> Result<(), WaitError> {
+        let id = self.id;
+        let what = format!("job {id} to be {status}");
+        wait::until(&self.shared, &what, move |world| {
+            world.job(id).is_some_and(|job| job.status == status)
+        })
+        .await
+    }
+
+    /// Waits until it has ended in any way, at most 30 s; gives its last state.
+    pub async fn wait_for_end(&self) -> Result<JobStatus, WaitError> {
+        let id = self.id;
+        let what = format!("job {id} to end");
+        wait::until(&self.shared, &what, move |world| {
+            world.job(id).is_some_and(|job| job.status.is_complete())
+        })
+        .await?;
+        Ok(self.status())
+    }
+
+    /// Waits until its log holds `text`, at most 30 s.
+    pub async fn wait_for_trace(&self, text: &str) -> Result<(), WaitError> {
+        let (id, text) = (self.id, text.to_owned());
+        let what = format!("the log of job {id} to hold {text:?}");
+        wait::until(&self.shared, &what, move |world| {
+            let trace = world.trace(id);
+            memchr::memmem::find(&trace, text.as_bytes()).is_some()
+        })
+        .await
+    }
+}

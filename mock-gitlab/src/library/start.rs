@@ -1,0 +1,302 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use axum::Router;
+use jiff::Timestamp;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::builders::{ProjectBuilder, RunnerBuilder};
+use super::error::MockError;
+use super::requests::{self, Ring, SeenRequest};
+use crate::git::{self, GitRoot};
+use crate::http::{Limits, Now};
+use crate::world::{Settings, World};
+
+/// Requests that are kept unless told otherwise.
+const REQUESTS_KEPT: usize = 1024;
+
+/// What the server's parts share. A clone is the same server.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) now: Now,
+    pub(super) git: GitRoot,
+    pub(super) ring: Arc<Ring>,
+    pub(super) runtime: Handle,
+    changes: watch::Sender<u64>,
+}
+
+impl Shared {
+    /// Does something with the world.
+    pub(super) fn act<T>(&self, act: impl FnOnce(&mut World, Timestamp) -> T) -> T {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut world, (self.now)());
+        drop(world);
+        self.changed();
+        result
+    }
+
+    /// Looks at the world.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.world.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Tells those who wait that something may have changed.
+    pub(super) fn changed(&self) {
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct MockGitlabBuilder {
+    address: SocketAddr,
+    settings: Settings,
+    seed: u64,
+    requests_kept: usize,
+}
+
+impl Default for MockGitlabBuilder {
+    fn default() -> Self {
+        MockGitlabBuilder {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            settings: Settings::default(),
+            seed: 0,
+            requests_kept: REQUESTS_KEPT,
+        }
+    }
+}
+
+impl MockGitlabBuilder {
+    /// Listens there instead of on a free loopback port.
+    #[must_use]
+    pub fn address(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Settings of the instance; `external_url` is set to the server's own.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Seed of tokens: two servers with one seed and the same calls give the same tokens.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// How many requests [`MockGitlab::requests`] remembers; 0 = none.
+    #[must_use]
+    pub fn requests_kept(mut self, count: usize) -> Self {
+        self.requests_kept = count;
+        self
+    }
+
+    /// Starts the server; it answers when this returns.
+    pub fn start(self) -> Result<MockGitlab, MockError> {
+        let listener = std::net::TcpListener::bind(self.address).map_err(|source| {
+            if source.kind() == std::io::ErrorKind::AddrInUse {
+                MockError::InUse {
+                    address: self.address,
+                }
+            } else {
+                MockError::Listen {
+                    address: self.address,
+                    source,
+                }
+            }
+        })?;
+        listener.set_nonblocking(true).map_err(MockError::Start)?;
+        let address = listener.local_addr().map_err(MockError::Start)?;
+        let url = format!("http://{address}");
+        let folder = tempfile::Builder::new()
+            .prefix("mock-gitlab-")
+            .tempdir()
+            .map_err(MockError::Start)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("mock-gitlab")
+            .enable_all()
+            .build()
+            .map_err(MockError::Start)?;
+        let settings = Settings {
+            external_url: url.clone(),
+            ..self.settings
+        };
+        let shared = Shared {
+            world: Arc::new(Mutex::new(World::new(settings, self.seed))),
+            now: Arc::new(|| {
+                Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
+            }),
+            git: GitRoot(folder.path().join("git")),
+            ring: Arc::new(Ring::new(self.requests_kept)),
+            runtime: runtime.handle().clone(),
+            changes: watch::Sender::new(0),
+        };
+        let router = router(&shared);
+        let stop = CancellationToken::new();
+        let (stopped, deadlines) = (stop.clone(), shared.clone());
+        let thread = std::thread::Builder::new()
+            .name("mock-gitlab".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let listener = match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => listener,
+                        Err(error) => {
+                            tracing::error!(%error, "the listener cannot be used");
+                            return;
+                        }
+                    };
+                    let ticking = tokio::spawn(tick(deadlines, stopped.clone()));
+                    crate::server::serve(listener, router, stopped).await;
+                    let _ = ticking.await;
+                });
+            })
+            .map_err(MockError::Start)?;
+        Ok(MockGitlab {
+            url,
+            shared,
+            stop,
+            thread: Some(thread),
+            _folder: folder,
+        })
+    }
+}
+
+/// The runner API and git, behind the ring of requests.
+fn router(shared: &Shared) -> Router {
+    let api = crate::http::router(
+        Arc::clone(&shared.world),
+        Arc::clone(&shared.now),
+        Limits::default(),
+    );
+    let git = git::router(Arc::clone(&shared.world), shared.git.clone());
+    // Everything outside of the API is a repository, or is not there.
+    api.fallback_service(git)
+        .layer(axum::middleware::from_fn_with_state(
+            shared.clone(),
+            requests::write_down,
+        ))
+}
+
+/// Lets the world do what is due: delayed jobs, expiries, sweeps.
+async fn tick(shared: Shared, stop: CancellationToken) {
+    let mut changes = shared.changes();
+    loop {
+        let wait = shared.look(World::next_deadline).map(|deadline| {
+            let left = deadline.duration_since((shared.now)());
+            std::time::Duration::try_from(left).unwrap_or_default()
+        });
+        let due = async {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            _ = changes.changed() => {}
+            () = due => shared.act(World::tick),
+        }
+    }
+}
+
+/// A running server. Dropping it stops it.
+#[must_use = "the server stops when this is dropped"]
+pub struct MockGitlab {
+    url: String,
+    pub(super) shared: Shared,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+    _folder: TempDir,
+}
+
+impl std::fmt::Debug for MockGitlab {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MockGitlab")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MockGitlab {
+    /// Starts a server on a free loopback port.
+    pub fn start() -> Result<MockGitlab, MockError> {
+        MockGitlab::builder().start()
+    }
+
+    /// A server with settings of its own.
+    pub fn builder() -> MockGitlabBuilder {
+        MockGitlabBuilder::default()
+    }
+
+    /// Address for `url` of a runner's configuration.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Registration token of the instance.
+    pub fn registration_token(&self) -> String {
+        self.shared
+            .look(|world| world.instance_registration_token().to_owned())
+    }
+
+    /// Where repositories stand.
+    pub fn git_root(&self) -> &GitRoot {
+        &self.shared.git
+    }
+
+    /// A new project, with the groups of its path.
+    pub fn project(&self, full_path: &str) -> ProjectBuilder {
+        ProjectBuilder::new(self.shared.clone(), full_path)
+    }
+
+    /// A new runner, for all projects unless told otherwise.
+    pub fn runner(&self) -> RunnerBuilder {
+        RunnerBuilder::new(self.shared.clone())
+    }
+
+    /// The newest requests, oldest first.
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.shared.ring.all()
+    }
+
+    /// Does anything that the world can do.
+    pub fn act<T>(&self, act: impl FnOnce(&mut World, Timestamp) -> T) -> T {
+        self.shared.act(act)
+    }
+
+    /// Waits until `condition` holds, at most 30 s. `what` is for the error.
+    pub async fn wait_until(
+        &self,
+        what: &str,
+        condition: impl Fn(&World) -> bool + Send + Sync + 'static,
+    ) -> Result<(), super::WaitError> {
+        super::wait::until(&self.shared, what, condition).await
+    }
+}
+
+impl Drop for MockGitlab {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the server was reported when it happened.
+            let _ = thread.join();
+        }
+    }
+}
