@@ -1,0 +1,13 @@
+//! The HTTP face of the server, check by check (wire.md, side S).
+//!
+//! Every test calls the router as a function and reads status, headers and bytes; time is a value that
+//! the test sets. What has to be seen on a socket uses one.
+
+mod connection;
+mod limits;
+mod payload;
+mod polling;
+mod registration;
+mod support;
+mod trace;
+mod update;
