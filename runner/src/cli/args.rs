@@ -34,6 +34,8 @@ pub struct Cli {
 pub enum Command {
     /// Run multi runner service.
     Run(RunArgs),
+    /// Start single runner.
+    RunSingle(Box<RunSingleArgs>),
     /// Register a new runner.
     Register(Box<RegisterArgs>),
     /// Verify all registered runners.
@@ -91,6 +93,50 @@ pub struct RunArgs {
     /// Metrics and debug server address (not supported by this runner).
     #[arg(long, env = "LISTEN_ADDRESS", value_name = "ADDRESS")]
     pub listen_address: Option<String>,
+}
+
+/// Options of `run-single`.
+#[derive(Debug, Args)]
+pub struct RunSingleArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "options of its own")]
+    pub config: ConfigArgs,
+    /// GitLab instance URL.
+    #[arg(
+        long,
+        short = 'u',
+        env = "CI_SERVER_URL",
+        default_value = "",
+        hide_env_values = true
+    )]
+    pub url: String,
+    /// Runner token.
+    #[arg(
+        long,
+        short = 't',
+        env = "CI_SERVER_TOKEN",
+        default_value = "",
+        hide_env_values = true
+    )]
+    pub token: String,
+    /// Runner name.
+    #[arg(long, visible_alias = "description", env = "RUNNER_NAME")]
+    pub name: Option<String>,
+    /// Select executor, for example shell.
+    #[arg(long, env = "RUNNER_EXECUTOR", default_value = "")]
+    pub executor: String,
+    /// How long to wait in seconds if receiving the first job; 0 = for ever.
+    #[arg(long, default_value_t = 0, value_name = "SECONDS")]
+    pub wait_timeout: u64,
+    /// How many builds to process before exiting; 0 = no limit.
+    #[arg(long, default_value_t = 0)]
+    pub max_builds: u64,
+    /// Runner name from the config file to use instead of command-line arguments.
+    #[arg(long, short = 'r', value_name = "NAME")]
+    pub runner: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "options of its own")]
+    pub entry: EntryArgs,
 }
 
 /// Options of `register`.

@@ -2,7 +2,8 @@
 //!
 //! - [`args`]: options; `usage`: wrong use, in the official runner's words.
 //! - `session`: what every command needs: configuration, system id, clients.
-//! - `register`, `verify`, `unregister`, `list`, `reset_token`, `lint`, `run`: the commands.
+//! - `register`, `verify`, `unregister`, `list`, `reset_token`, `lint`, `run`, `run_single`: the
+//!   commands.
 
 pub mod args;
 mod lint;
@@ -11,6 +12,7 @@ mod prompt;
 mod register;
 mod reset_token;
 mod run;
+mod run_single;
 mod session;
 mod unregister;
 mod usage;
@@ -74,6 +76,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     say_platform();
     let result = match command {
         Command::Run(args) => run::run(args, log),
+        Command::RunSingle(args) => run_single::run_single(&args, log),
         Command::Register(args) => register::register(&args),
         Command::Verify(args) => verify::verify(&args),
         Command::Unregister(args) => unregister::unregister(&args),

@@ -330,7 +330,7 @@ impl Registration<'_> {
 }
 
 /// Puts options into an entry.
-fn apply(args: &EntryArgs, entry: &mut Section) {
+pub(super) fn apply(args: &EntryArgs, entry: &mut Section) {
     for (key, value) in [
         ("limit", args.limit),
         ("output_limit", args.output_limit),

@@ -1,15 +1,17 @@
-//! The command `run` around a [`Manager`]: the machine's clock, signals and files.
+//! The commands `run` and `run-single` around a [`Manager`] and a [`Single`]: the machine's clock, signals and files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::manager::{Manager, ManagerOptions, SpoolKind};
-use super::{ExitReason, FileConfig, HttpTransports, LocalExecutors, Signal};
+use super::manager::{Manager, ManagerOptions, Single, SingleLimits, SpoolKind};
+use super::{
+    ConfigSource, ExitReason, FileConfig, HttpTransports, LocalExecutors, MemoryConfig, Signal,
+};
 use crate::clock::SystemClock;
-use crate::config::system_id;
+use crate::config::{Config, system_id};
 use crate::executor::shell::Watchdog;
 use crate::host::{self, Host};
 use crate::logging::{self, Log};
@@ -64,6 +66,97 @@ pub fn run_command(options: RunOptions) -> u8 {
     reason.code()
 }
 
+/// What `run-single` is told.
+#[derive(Debug)]
+pub struct SingleOptions {
+    /// A configuration with one entry.
+    pub config: Config,
+    /// Where the certificate directory stands, if a file was given.
+    pub config_path: Option<PathBuf>,
+    /// When it ends by itself.
+    pub limits: SingleLimits,
+    /// The process log.
+    pub log: Log,
+}
+
+/// Runs jobs of one entry, one at a time (runner.md 2.4); an error is the text of a fatal record.
+pub fn run_single(options: SingleOptions) -> Result<(), String> {
+    let random = Random::from_os();
+    let system_id = system_id::generate(&random);
+    let certificates = options
+        .config_path
+        .as_deref()
+        .and_then(Path::parent)
+        .map(|folder| folder.join("certs"));
+    let runtime = runtime()?;
+    let reason = runtime.block_on(async {
+        let (sender, signals) = mpsc::channel(16);
+        forward_signals(&sender)?;
+        let source = Arc::new(MemoryConfig::new(""));
+        let machine = Machine {
+            random,
+            system_id,
+            certificates,
+            user: String::new(),
+        };
+        let manager_options = machine.options(source, options.log)?;
+        let single = Single::new(manager_options, options.config, options.limits, signals);
+        Ok::<_, String>(single.run().await)
+    })?;
+    match reason {
+        ExitReason::Finished => Ok(()),
+        failed => Err(failed.to_string()),
+    }
+}
+
+/// What both commands know of the machine.
+struct Machine {
+    random: Random,
+    system_id: String,
+    certificates: Option<PathBuf>,
+    user: String,
+}
+
+impl Machine {
+    fn options(self, config: Arc<dyn ConfigSource>, log: Log) -> Result<ManagerOptions, String> {
+        let here =
+            std::env::current_dir().map_err(|error| format!("working directory: {error}"))?;
+        let executable = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
+        Ok(ManagerOptions {
+            config,
+            transports: Arc::new(HttpTransports {
+                certificate_directory: self.certificates,
+            }),
+            executors: Arc::new(LocalExecutors {
+                user: self.user,
+                watchdog: Watchdog::new(),
+            }),
+            clock: Arc::new(SystemClock),
+            random: self.random,
+            host: Host {
+                hostname: hostname::get()
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .unwrap_or_default(),
+                platform: host::platform(),
+                architecture: host::architecture(),
+                working_directory: here,
+                executable,
+                system_id: self.system_id,
+            },
+            spool: SpoolKind::File,
+            log,
+        })
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("tokio runtime: {error}"))
+}
+
 fn start(options: RunOptions) -> Result<ExitReason, String> {
     let RunOptions {
         config,
@@ -75,49 +168,20 @@ fn start(options: RunOptions) -> Result<ExitReason, String> {
         std::env::set_current_dir(directory)
             .map_err(|error| format!("chdir {}: {error}", directory.display()))?;
     }
-    let here = std::env::current_dir().map_err(|error| format!("working directory: {error}"))?;
-    let executable = std::env::current_exe().map_err(|error| format!("own path: {error}"))?;
     let random = Random::from_os();
     let system_id = system_id::load_or_create(&config, &random)
         .map_err(|error| format!("{}: {error}", system_id::path(&config).display()))?;
-    let host = Host {
-        hostname: hostname::get()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default(),
-        platform: host::platform(),
-        architecture: host::architecture(),
-        working_directory: here,
-        executable,
+    let machine = Machine {
+        random,
         system_id,
+        certificates: config.parent().map(|folder| folder.join("certs")),
+        user,
     };
-    let certificates = config.parent().map(|folder| folder.join("certs"));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("tokio runtime: {error}"))?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let (sender, signals) = mpsc::channel(16);
         forward_signals(&sender)?;
-        let manager = Manager::new(
-            ManagerOptions {
-                config: Arc::new(FileConfig::new(config)),
-                transports: Arc::new(HttpTransports {
-                    certificate_directory: certificates,
-                }),
-                executors: Arc::new(LocalExecutors {
-                    user,
-                    watchdog: Watchdog::new(),
-                }),
-                clock: Arc::new(SystemClock),
-                random,
-                host,
-                spool: SpoolKind::File,
-                log,
-            },
-            signals,
-        );
-        Ok(manager.run().await)
+        let options = machine.options(Arc::new(FileConfig::new(config)), log)?;
+        Ok(Manager::new(options, signals).run().await)
     })
 }
 

@@ -17,10 +17,10 @@ mod scheduler;
 mod signal;
 mod transport_factory;
 
-pub use command::{RunOptions, run_command};
+pub use command::{RunOptions, SingleOptions, run_command, run_single};
 pub use config_source::{ConfigSource, FileConfig, MemoryConfig, Revision};
 pub use executor_provider::{ExecutorInfo, ExecutorProvider, ExecutorRequest, LocalExecutors};
-pub use manager::{Manager, ManagerOptions, SpoolKind};
+pub use manager::{Manager, ManagerOptions, Single, SingleLimits, SpoolKind};
 pub use scheduler::{ConcurrentIds, Decision, Entry, Plan, PollEnd, Scheduler, Skip, Ticket};
 pub use signal::{ExitReason, Signal};
 pub use transport_factory::{HttpTransports, TransportFactory, TransportTarget};

@@ -4,6 +4,7 @@
 //! - `options`: what it needs from outside; `state`: entries, clients, the configuration in force.
 //! - `polling`: one entry's way through a worker, from the poll to the end of its job.
 //! - `unsupported`: jobs that are refused at pickup; `lines`: texts of the process log.
+//! - `single`: `run-single`, the same workers without the manager.
 //! - `reload`: when the configuration is read again; `shutdown`: stop signals.
 
 mod imp;
@@ -12,6 +13,7 @@ mod options;
 mod polling;
 mod reload;
 mod shutdown;
+mod single;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -19,3 +21,4 @@ mod unsupported;
 
 pub use imp::Manager;
 pub use options::{ManagerOptions, SpoolKind};
+pub use single::{Single, SingleLimits};

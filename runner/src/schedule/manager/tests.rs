@@ -177,34 +177,38 @@ struct Run {
     end: tokio::task::JoinHandle<ExitReason>,
 }
 
+fn options(server: &Server) -> ManagerOptions {
+    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
+    ManagerOptions {
+        config: Arc::new(MemoryConfig::new("")),
+        transports: Arc::new(server.clone()),
+        executors: Arc::new(Scripted),
+        clock: clock.clone(),
+        random: Random::from_seed(7),
+        host: Host {
+            hostname: "vm".to_owned(),
+            platform: "linux",
+            architecture: "amd64",
+            working_directory: "/srv".into(),
+            executable: "/usr/bin/gitlab-runner".into(),
+            system_id: "s_0123456789ab".to_owned(),
+        },
+        spool: SpoolKind::Memory,
+        log: Log::new(Arc::new(Mutex::new(std::io::sink())), clock),
+    }
+}
+
 fn start(server: &Server, config: &str) -> Run {
     let (signals, receiver) = mpsc::channel(4);
     let config = MemoryConfig::new(config);
-    let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
-    let manager = Manager::new(
-        ManagerOptions {
-            config: Arc::new(config.clone()),
-            transports: Arc::new(server.clone()),
-            executors: Arc::new(Scripted),
-            clock: clock.clone(),
-            random: Random::from_seed(7),
-            host: Host {
-                hostname: "vm".to_owned(),
-                platform: "linux",
-                architecture: "amd64",
-                working_directory: "/srv".into(),
-                executable: "/usr/bin/gitlab-runner".into(),
-                system_id: "s_0123456789ab".to_owned(),
-            },
-            spool: SpoolKind::Memory,
-            log: Log::new(Arc::new(Mutex::new(std::io::sink())), clock),
-        },
-        receiver,
-    );
+    let options = ManagerOptions {
+        config: Arc::new(config.clone()),
+        ..options(server)
+    };
     Run {
         signals,
         config,
-        end: tokio::spawn(manager.run()),
+        end: tokio::spawn(Manager::new(options, receiver).run()),
     }
 }
 
@@ -458,5 +462,48 @@ async fn an_entry_without_token_is_not_polled() {
     assert_eq!(
         server.polls().into_iter().collect::<Vec<_>>(),
         [("t".to_owned(), vec![15, 45])]
+    );
+}
+
+/// `run-single`: one job at a time, until a limit; the next poll comes 3 s after an empty answer.
+///
+/// Proves RUN-CLI-24.
+#[tokio::test(start_paused = true)]
+async fn a_single_runner_ends_by_itself() {
+    use super::{Single, SingleLimits};
+    let single = |server: &Server, limits| {
+        let config = crate::config::Config::parse_with(&entries(1, ""), &|_| None).unwrap();
+        let (signals, receiver) = mpsc::channel(4);
+        let run = tokio::spawn(Single::new(options(server), config, limits, receiver).run());
+        (signals, run)
+    };
+    let server = Server::new(vec![job(1, "2"), job(2, "2"), job(3, "2")]);
+    let limits = SingleLimits {
+        max_builds: 2,
+        wait_timeout_s: 0,
+    };
+    let (_signals, run) = single(&server, limits);
+    assert_eq!(run.await.unwrap(), ExitReason::Finished);
+    assert_eq!(server.polls()["t0"], [0, 20]);
+
+    let server = Server::new(Vec::new());
+    let limits = SingleLimits {
+        max_builds: 0,
+        wait_timeout_s: 4,
+    };
+    let (_signals, run) = single(&server, limits);
+    assert_eq!(run.await.unwrap(), ExitReason::Finished);
+    // As recorded: with a limit of 4 s it ends after 6.
+    assert_eq!(server.polls()["t0"], [0, 30]);
+
+    let server = Server::new(vec![job(1, "600")]);
+    let (signals, run) = single(&server, SingleLimits::default());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    signals.send(Signal::Terminate).await.unwrap();
+    assert_eq!(run.await.unwrap(), ExitReason::Finished);
+    let last = server.updates().pop();
+    assert_eq!(
+        last,
+        Some((50, "1".to_owned(), "failed runner_interrupted".to_owned()))
     );
 }

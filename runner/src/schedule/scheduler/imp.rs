@@ -7,7 +7,7 @@ use super::slots::Slots;
 use super::{ConcurrentIds, Entry, Plan};
 
 /// Names one entry's way through a worker, from the poll to the end of its job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket(u64);
 
 /// What the caller is to do, or to tell.
