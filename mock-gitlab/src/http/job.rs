@@ -13,7 +13,7 @@ use super::state::{State, peer};
 use crate::world::{ApiError, JobId, RawUpdate};
 
 /// An id of the path. GitLab's route takes digits only; anything else is no such endpoint.
-fn id_of(text: &str) -> Result<JobId, ApiError> {
+pub(super) fn id_of(text: &str) -> Result<JobId, ApiError> {
     text.parse().map_err(|_| ApiError::not_found(None))
 }
 

@@ -154,6 +154,18 @@ impl Parameters {
         self.members.get(name)
     }
 
+    /// Whether a name is as described.
+    pub(super) fn any(&self, name: impl Fn(&str) -> bool) -> bool {
+        self.members.keys().any(|key| name(key))
+    }
+
+    /// Adds a text field of a form, unless the query has it.
+    pub(super) fn insert(&mut self, name: &str, value: String) {
+        self.members
+            .entry(name)
+            .or_insert_with(|| Value::String(value));
+    }
+
     /// All members.
     pub(super) fn into_value(self) -> Value {
         Value::Object(self.members)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 
 use super::Now;
+use super::artifacts::ArtifactStore;
 use crate::world::World;
 
 /// Limits of request bodies, bytes. A longer body is answered 413.
@@ -34,11 +35,19 @@ pub(super) struct State {
     world: Arc<Mutex<World>>,
     now: Now,
     pub(super) limits: Limits,
+    pub(super) artifacts: ArtifactStore,
+    pub(super) workhorse_secret: Option<Arc<[u8]>>,
 }
 
 impl State {
-    pub(super) fn new(world: Arc<Mutex<World>>, now: Now, limits: Limits) -> State {
-        State { world, now, limits }
+    pub(super) fn new(world: Arc<Mutex<World>>, now: Now) -> State {
+        State {
+            world,
+            now,
+            limits: Limits::default(),
+            artifacts: ArtifactStore::memory(),
+            workhorse_secret: None,
+        }
     }
 
     /// Calls the world, now.

@@ -14,7 +14,7 @@ use super::builders::{ProjectBuilder, RunnerBuilder};
 use super::error::MockError;
 use super::requests::{self, Ring, SeenRequest};
 use crate::git::{self, GitRoot};
-use crate::http::{Limits, Now};
+use crate::http::{Api, ArtifactStore, Now};
 use crate::world::{Settings, World};
 
 /// Requests that are kept unless told otherwise.
@@ -26,6 +26,7 @@ pub(super) struct Shared {
     pub(super) world: Arc<Mutex<World>>,
     pub(super) now: Now,
     pub(super) git: GitRoot,
+    pub(super) artifacts: ArtifactStore,
     pub(super) ring: Arc<Ring>,
     pub(super) runtime: Handle,
     changes: watch::Sender<u64>,
@@ -143,6 +144,7 @@ impl MockGitlabBuilder {
                 Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
             }),
             git: GitRoot(folder.path().join("git")),
+            artifacts: ArtifactStore::folder(folder.path().join("artifacts")),
             ring: Arc::new(Ring::new(self.requests_kept)),
             runtime: runtime.handle().clone(),
             changes: watch::Sender::new(0),
@@ -179,11 +181,9 @@ impl MockGitlabBuilder {
 
 /// The runner API and git, behind the ring of requests.
 fn router(shared: &Shared) -> Router {
-    let api = crate::http::router(
-        Arc::clone(&shared.world),
-        Arc::clone(&shared.now),
-        Limits::default(),
-    );
+    let api = Api::new(Arc::clone(&shared.world), Arc::clone(&shared.now))
+        .artifacts(shared.artifacts.clone())
+        .router();
     let git = git::router(Arc::clone(&shared.world), shared.git.clone());
     // Everything outside of the API is a repository, or is not there.
     api.fallback_service(git)

@@ -79,6 +79,14 @@ impl ApiError {
         ApiError::new(404, protocol::error_body::not_found(resource))
     }
 
+    /// 413 of an artifact.
+    pub fn file_too_large() -> ApiError {
+        ApiError::new(
+            413,
+            json!({ "message": "file size has reached maximum size limit" }),
+        )
+    }
+
     /// 429 of an application rate limit.
     pub fn rate_limited(retry_after_s: u32) -> ApiError {
         ApiError {

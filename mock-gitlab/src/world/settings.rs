@@ -62,6 +62,8 @@ pub struct Settings {
     pub archive_builds_older_than_s: Option<i64>,
     /// Artifacts may be uploaded (405 otherwise).
     pub artifacts_enabled: bool,
+    /// Artifacts are said to be in object storage: direct downloads are redirected (wire.md 6.3).
+    pub artifacts_object_storage: bool,
     /// Largest artifact, MiB (wire.md 6.1).
     pub max_artifacts_size_mib: u64,
     /// Life of artifacts without `expire_in`, s; `None` = no expiry.
@@ -100,6 +102,7 @@ impl Default for Settings {
             migrations_running: false,
             archive_builds_older_than_s: None,
             artifacts_enabled: true,
+            artifacts_object_storage: false,
             max_artifacts_size_mib: 100,
             default_artifacts_expire_in_s: Some(30 * 86_400),
             default_project_timeout_s: 3600,

@@ -86,7 +86,7 @@ async fn maintenance() {
     }
 }
 
-/// Endpoints 1-10 and 14 of wire.md 2.
+/// Endpoints 1-14 of wire.md 2.
 fn endpoints(job: &Job) -> Vec<(&'static str, String)> {
     let id = job.id;
     vec![
@@ -100,6 +100,8 @@ fn endpoints(job: &Job) -> Vec<(&'static str, String)> {
         ("POST", "/jobs/request".to_owned()),
         ("PUT", format!("/jobs/{id}")),
         ("PATCH", format!("/jobs/{id}/trace")),
+        ("POST", format!("/jobs/{id}/artifacts")),
+        ("GET", format!("/jobs/{id}/artifacts")),
         ("GET", "/runners/router/discovery".to_owned()),
     ]
 }

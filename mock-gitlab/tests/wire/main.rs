@@ -3,6 +3,7 @@
 //! Every test calls the router as a function and reads status, headers and bytes; time is a value that
 //! the test sets. What has to be seen on a socket uses one.
 
+mod artifacts;
 mod connection;
 mod limits;
 mod payload;

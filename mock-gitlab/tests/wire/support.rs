@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt as _;
 use jiff::{SignedDuration, Timestamp};
-use mock_gitlab::http::{Limits, Peer, router};
+use mock_gitlab::http::{Api, Peer};
 use mock_gitlab::world::{
     JobDefinition, JobId, NewPipeline, NewPipelineJob, NewProject, NewRunner, ProjectId, Settings,
     World,
@@ -22,6 +22,8 @@ pub(crate) const RUNNER: &str = "glrt-t1_aBcDeFgHiJkLmNoPqRsT";
 pub(crate) const PAT: &str = "glpat-aBcDeFgHiJkLmNoPqRsT";
 /// Registration token of the instance.
 pub(crate) const REGISTRATION: &str = "GR1348941aBcDeFgHiJkLmNoPqRs";
+/// What workhorse signs with.
+pub(crate) const WORKHORSE_SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// Address that calls come from.
 pub(crate) const PEER: &str = "192.0.2.7";
 
@@ -60,11 +62,12 @@ impl Server {
         let world = Arc::new(Mutex::new(world));
         let now = Arc::new(Mutex::new(start));
         let clock = Arc::clone(&now);
-        let router = router(
+        let router = Api::new(
             Arc::clone(&world),
             Arc::new(move || *clock.lock().expect("the clock")),
-            Limits::default(),
-        );
+        )
+        .workhorse_secret(WORKHORSE_SECRET)
+        .router();
         Server {
             world,
             now,
@@ -137,7 +140,7 @@ impl Server {
         Call {
             router: self.router(),
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: format!("/api/v4{path}"),
             headers: Vec::new(),
         }
     }
@@ -163,6 +166,17 @@ impl Server {
             .await
     }
 
+    /// Uploads one file, as a runner does.
+    pub(crate) async fn upload(&self, job: &Job, query: &str, file: &[u8]) -> Answer {
+        self.post(&format!("/jobs/{}/artifacts?{query}", job.id))
+            .header("JOB-TOKEN", &job.token)
+            .bytes(
+                &format!("multipart/form-data; boundary={BOUNDARY}"),
+                &form("file", Some("artifacts.zip"), file),
+            )
+            .await
+    }
+
     /// `PUT` with a state and whatever else.
     pub(crate) async fn update(&self, job: &Job, state: &str, more: Value) -> Answer {
         let mut body = more;
@@ -170,6 +184,21 @@ impl Server {
         body["state"] = Value::from(state);
         self.put(job).json(body).await
     }
+}
+
+/// Boundary of the forms here.
+pub(crate) const BOUNDARY: &str = "0f1e2d3c4b5a";
+
+/// A form of one field, the bytes of wire.md 6.1.
+pub(crate) fn form(name: &str, filename: Option<&str>, content: &[u8]) -> Vec<u8> {
+    let filename = filename.map_or_else(String::new, |name| format!("; filename=\"{name}\""));
+    let mut body = format!(
+        "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{filename}\r\nContent-Type: application/octet-stream\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend_from_slice(content);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    body
 }
 
 /// What a job of a runner is.
@@ -208,6 +237,12 @@ impl Call {
         self
     }
 
+    /// Goes to this path instead, which is not below `/api/v4`.
+    pub(crate) fn outside_of_the_api(mut self, path: &str) -> Call {
+        path.clone_into(&mut self.path);
+        self
+    }
+
     /// Sends it without a body.
     pub(crate) async fn send(self) -> Answer {
         self.with(Body::empty()).await
@@ -227,15 +262,19 @@ impl Call {
             .await
     }
 
-    pub(crate) async fn bytes(self, content_type: &str, body: &[u8]) -> Answer {
+    pub(crate) fn bytes(
+        self,
+        content_type: &str,
+        body: &[u8],
+    ) -> impl Future<Output = Answer> + use<> {
         let body = Body::from(body.to_vec());
-        self.header("Content-Type", content_type).with(body).await
+        self.header("Content-Type", content_type).with(body)
     }
 
     async fn with(self, body: Body) -> Answer {
         let mut request = Request::builder()
             .method(self.method.as_str())
-            .uri(format!("/api/v4{}", self.path));
+            .uri(self.path);
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }

@@ -90,7 +90,7 @@ impl World {
         self.authenticate_job(now, id, token, |log| log.calls.count(now, limit))?;
         let maximum = self.settings.max_artifacts_size_mib.saturating_mul(MIB);
         if size.is_some_and(|size| size > maximum) {
-            return Err(too_large());
+            return Err(ApiError::file_too_large());
         }
         Ok(maximum)
     }
@@ -289,11 +289,4 @@ fn message(text: &str) -> ApiError {
 fn no_valid_value(parameter: &str) -> ApiError {
     let text = format!("{parameter} does not have a valid value");
     ApiError::new(400, json!({ "error": text }))
-}
-
-fn too_large() -> ApiError {
-    ApiError::new(
-        413,
-        json!({ "message": "file size has reached maximum size limit" }),
-    )
 }

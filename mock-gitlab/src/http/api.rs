@@ -1,0 +1,83 @@
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::routing::{get, patch, post, put};
+
+use super::artifacts::{self, ArtifactStore};
+use super::state::{Limits, State};
+use super::{Now, job, poll, reply, runners};
+use crate::world::World;
+
+/// The API of a server in the making.
+#[must_use = "nothing is served before `router`"]
+pub struct Api {
+    state: State,
+}
+
+impl Api {
+    /// Over this world and its clock; artifacts are kept in memory.
+    pub fn new(world: Arc<Mutex<World>>, now: Now) -> Api {
+        Api {
+            state: State::new(world, now),
+        }
+    }
+
+    /// Other limits of request bodies.
+    pub fn limits(mut self, limits: Limits) -> Api {
+        self.state.limits = limits;
+        self
+    }
+
+    /// Another place for the bytes of artifacts.
+    pub fn artifacts(mut self, store: ArtifactStore) -> Api {
+        self.state.artifacts = store;
+        self
+    }
+
+    /// The secret that workhorse signs with. Without it `authorize` answers 403 (wire.md 6.2).
+    pub fn workhorse_secret(mut self, secret: &[u8]) -> Api {
+        self.state.workhorse_secret = Some(Arc::from(secret));
+        self
+    }
+
+    /// The router, below `/api/v4`.
+    pub fn router(self) -> Router {
+        let api = Router::new()
+            .route(
+                "/runners",
+                post(runners::register).delete(runners::unregister),
+            )
+            .route("/runners/verify", post(runners::verify))
+            .route(
+                "/runners/managers",
+                axum::routing::delete(runners::unregister_manager),
+            )
+            .route(
+                "/runners/reset_authentication_token",
+                post(runners::reset_token),
+            )
+            .route(
+                "/runners/{id}/reset_authentication_token",
+                post(runners::reset_token_by_id),
+            )
+            .route("/runners/router/discovery", get(runners::discovery))
+            .route("/user/runners", post(runners::create))
+            .route("/jobs/request", post(poll::request))
+            .route("/jobs/{id}", put(job::update))
+            .route("/jobs/{id}/trace", patch(job::patch_trace))
+            .route(
+                "/jobs/{id}/artifacts",
+                post(artifacts::upload).get(artifacts::download),
+            )
+            .route("/jobs/{id}/artifacts/authorize", post(artifacts::authorize))
+            .method_not_allowed_fallback(reply::method_not_allowed);
+        Router::new()
+            .nest("/api/v4", api)
+            .route(
+                &format!("{}/{{job}}/{{type}}/{{hash}}", artifacts::STORAGE),
+                get(artifacts::storage),
+            )
+            .fallback(reply::no_route)
+            .with_state(self.state)
+    }
+}
