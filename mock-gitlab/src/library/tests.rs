@@ -277,3 +277,48 @@ async fn a_user_acts() {
     assert!(again.id() > job.id());
     assert_eq!(again.status(), JobStatus::Pending);
 }
+
+/// An answer that is given before the whole body came still arrives (wire.md 6.1), though the sender is
+/// in the middle of 64 MiB, and a file that was taken comes back from the disk as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn large_uploads() {
+    let gitlab = MockGitlab::start().unwrap();
+    gitlab.act(|world, _| world.change_settings(|settings| settings.max_artifacts_size_mib = 4));
+    let project = gitlab.project("demo").create().unwrap();
+    let runner = gitlab.runner().create().unwrap();
+    let job = project.job("a").create().unwrap();
+    let (_, payload) = poll(&gitlab, &runner.token()).await;
+    let token = payload["token"].as_str().unwrap().to_owned();
+    let url = format!("{}/api/v4/jobs/{}/artifacts", gitlab.url(), job.id());
+    let upload = |token: &str, mebibytes: usize| {
+        let chunk = bytes::Bytes::from(vec![b'x'; 1024 * 1024]);
+        let head =
+            "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\n";
+        let chunks = std::iter::once(bytes::Bytes::from(head))
+            .chain(std::iter::repeat_n(chunk, mebibytes))
+            .chain(std::iter::once(bytes::Bytes::from("\r\n--b--\r\n")))
+            .map(Ok::<_, std::io::Error>);
+        client()
+            .post(&url)
+            .header("job-token", token)
+            .header("content-type", "multipart/form-data; boundary=b")
+            .body(reqwest::Body::wrap_stream(futures_util::stream::iter(
+                chunks,
+            )))
+            .send()
+    };
+    for _ in 0..10 {
+        assert_eq!(upload(&token, 64).await.unwrap().status(), 413);
+        assert_eq!(upload("wrong", 64).await.unwrap().status(), 403);
+    }
+    assert_eq!(upload(&token, 3).await.unwrap().status(), 201);
+    let file = client()
+        .get(&url)
+        .header("job-token", &token)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(file.headers()["content-length"], "3145728");
+    let bytes = file.bytes().await.unwrap();
+    assert!(bytes.len() == 3 * 1024 * 1024 && bytes.iter().all(|byte| *byte == b'x'));
+}

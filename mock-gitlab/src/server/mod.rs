@@ -1,15 +1,21 @@
 //! Serves a router over TCP.
 
+mod linger;
+
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
+use self::linger::{Lingering, Unread};
 use crate::http::Peer;
 
 /// How long a client may take for the head of a request.
@@ -59,11 +65,17 @@ async fn connection(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let router = router.layer(axum::Extension(peer));
-    let service = TowerToHyperService::new(router);
+    let unread = Unread::default();
+    let watching = unread.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        router
+            .clone()
+            .oneshot(request.map(|body| watching.watch(body)))
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Lingering::new(stream, unread)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         biased;
