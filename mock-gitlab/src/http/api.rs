@@ -70,6 +70,8 @@ impl Api {
                 post(artifacts::upload).get(artifacts::download),
             )
             .route("/jobs/{id}/artifacts/authorize", post(artifacts::authorize))
+            // Of its own, because a server may put another one behind the paths outside of the API.
+            .fallback(reply::no_route)
             .method_not_allowed_fallback(reply::method_not_allowed);
         Router::new()
             .nest("/api/v4", api)
