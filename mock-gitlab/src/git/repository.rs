@@ -105,6 +105,26 @@ pub fn set_ref(path: &Path, name: &str, commit: &str) -> Result<(), RepositoryEr
     Ok(())
 }
 
+/// The commit of a branch, else of a tag, and whether it is a tag; `None` if there is neither.
+pub fn resolve(path: &Path, name: &str) -> Option<(String, bool)> {
+    let location = path.display().to_string();
+    [("heads", false), ("tags", true)]
+        .into_iter()
+        .find_map(|(kind, tag)| {
+            let full = format!("refs/{kind}/{name}");
+            let show = [
+                "--git-dir",
+                &location,
+                "show-ref",
+                "--verify",
+                "--hash",
+                &full,
+            ];
+            let sha = git(&show, &[]).ok()?;
+            Some((sha.trim().to_owned(), tag))
+        })
+}
+
 /// Runs git with `input`; gives its output.
 fn git(args: &[&str], input: &[u8]) -> Result<String, RepositoryError> {
     let mut child = Command::new("git")

@@ -5,7 +5,8 @@ use axum::routing::{get, patch, post, put};
 
 use super::artifacts::{self, ArtifactStore};
 use super::state::{Limits, State};
-use super::{Now, job, poll, reply, runners};
+use super::{Now, job, poll, reply, rest, runners};
+use crate::git::GitRoot;
 use crate::world::World;
 
 /// The API of a server in the making.
@@ -34,6 +35,12 @@ impl Api {
         self
     }
 
+    /// Where repositories stand, so that new pipelines are for their commits.
+    pub fn git(mut self, root: GitRoot) -> Api {
+        self.state.git = Some(root);
+        self
+    }
+
     /// The secret that workhorse signs with. Without it `authorize` answers 403 (wire.md 6.2).
     pub fn workhorse_secret(mut self, secret: &[u8]) -> Api {
         self.state.workhorse_secret = Some(Arc::from(secret));
@@ -45,7 +52,9 @@ impl Api {
         let api = Router::new()
             .route(
                 "/runners",
-                post(runners::register).delete(runners::unregister),
+                post(runners::register)
+                    .delete(runners::unregister)
+                    .get(rest::owned_runners),
             )
             .route("/runners/verify", post(runners::verify))
             .route(
@@ -70,6 +79,7 @@ impl Api {
                 post(artifacts::upload).get(artifacts::download),
             )
             .route("/jobs/{id}/artifacts/authorize", post(artifacts::authorize))
+            .merge(rest::routes())
             // Of its own, because a server may put another one behind the paths outside of the API.
             .fallback(reply::no_route)
             .method_not_allowed_fallback(reply::method_not_allowed);

@@ -4,6 +4,7 @@
 //! - `state`: what a handler gets; `parameters`: parameters from JSON, form and query (wire.md 1.3).
 //! - `reply`: answers and errors as HTTP (wire.md 1.8).
 //! - `runners`, `poll`, `job`, `artifacts`: the endpoints of wire.md 2.
+//! - `rest`: GitLab's own API for users and administrators.
 //!
 //! A router opens no socket, spawns no task and reads no clock of its own, so it can be called in the
 //! same process on a paused clock. With [`ArtifactStore::memory`] it touches no file either.
@@ -14,6 +15,7 @@ mod job;
 mod parameters;
 mod poll;
 mod reply;
+mod rest;
 mod runners;
 mod state;
 

@@ -57,7 +57,7 @@ pub(super) fn no_job(last_update: &str) -> Response {
     response
 }
 
-fn status_of(number: u16) -> StatusCode {
+pub(super) fn status_of(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
@@ -104,7 +104,7 @@ pub(super) fn new_token(answer: &Credentials) -> Response {
 }
 
 /// GitLab's form of a time: ISO 8601, UTC, milliseconds.
-fn milliseconds(time: jiff::Timestamp) -> String {
+pub(super) fn milliseconds(time: jiff::Timestamp) -> String {
     format!("{time:.3}")
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::Now;
 use super::artifacts::ArtifactStore;
+use crate::git::GitRoot;
 use crate::world::World;
 
 /// Limits of request bodies, bytes. A longer body is answered 413.
@@ -37,6 +38,7 @@ pub(super) struct State {
     pub(super) limits: Limits,
     pub(super) artifacts: ArtifactStore,
     pub(super) workhorse_secret: Option<Arc<[u8]>>,
+    pub(super) git: Option<GitRoot>,
 }
 
 impl State {
@@ -47,6 +49,7 @@ impl State {
             limits: Limits::default(),
             artifacts: ArtifactStore::memory(),
             workhorse_secret: None,
+            git: None,
         }
     }
 

@@ -183,6 +183,7 @@ impl MockGitlabBuilder {
 fn router(shared: &Shared) -> Router {
     let api = Api::new(Arc::clone(&shared.world), Arc::clone(&shared.now))
         .artifacts(shared.artifacts.clone())
+        .git(shared.git.clone())
         .router();
     let git = git::router(Arc::clone(&shared.world), shared.git.clone());
     // Everything outside of the API is a repository, or is not there.

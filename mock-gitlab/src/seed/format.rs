@@ -92,3 +92,14 @@ pub struct PipelineSeed {
     /// Jobs in order.
     pub jobs: Vec<JobDefinition>,
 }
+
+/// A pipeline as `POST /projects/:id/pipeline` takes it in its parameter `definition`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PipelineDefinition {
+    /// Stages in order; absent: `.pre`, `build`, `test`, `deploy`, `.post`.
+    #[serde(default)]
+    pub stages: Vec<String>,
+    /// Jobs in order.
+    pub jobs: Vec<JobDefinition>,
+}

@@ -22,7 +22,7 @@ mod tests;
 use std::path::Path;
 
 pub use apply::{Seeded, apply};
-pub use format::{PipelineSeed, ProjectSeed, RunnerSeed, Seed};
+pub use format::{PipelineDefinition, PipelineSeed, ProjectSeed, RunnerSeed, Seed};
 
 /// The world when no file is given: one project with a repository, one runner, two jobs.
 pub const DEFAULT: &str = include_str!("default.yml");
@@ -72,6 +72,15 @@ pub fn load(path: &Path) -> Result<Seed, SeedError> {
 
 /// Reads a text; `file` is for errors.
 pub fn parse(file: &str, text: &str) -> Result<Seed, SeedError> {
+    from_yaml(file, text)
+}
+
+/// Reads the jobs of one pipeline; `file` is for errors.
+pub fn parse_pipeline(file: &str, text: &str) -> Result<PipelineDefinition, SeedError> {
+    from_yaml(file, text)
+}
+
+fn from_yaml<T: serde::de::DeserializeOwned>(file: &str, text: &str) -> Result<T, SeedError> {
     serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let message = error.without_snippet().to_string();

@@ -21,7 +21,7 @@ pub(super) const MAX_TAGS: usize = 50;
 
 impl World {
     /// Adds a group.
-    pub fn add_group(&mut self, _now: Timestamp, group: NewGroup) -> Result<GroupId, SetupError> {
+    pub fn add_group(&mut self, now: Timestamp, group: NewGroup) -> Result<GroupId, SetupError> {
         if let Some(id) = group.id.filter(|id| self.groups.contains_key(id)) {
             return Err(SetupError::Taken { what: "group", id });
         }
@@ -50,6 +50,7 @@ impl World {
                 traversal_ids: Arc::new(traversal_ids),
                 registration_token,
                 variables: group.variables,
+                created_at: now,
             },
         );
         Ok(id)
@@ -58,7 +59,7 @@ impl World {
     /// Adds a project.
     pub fn add_project(
         &mut self,
-        _now: Timestamp,
+        now: Timestamp,
         project: NewProject,
     ) -> Result<ProjectId, SetupError> {
         if let Some(id) = project.id.filter(|id| self.projects.contains_key(id)) {
@@ -103,6 +104,7 @@ impl World {
                 auto_cancel: project.auto_cancel,
                 job_token_allow_list: project.job_token_allow_list,
                 pipelines: 0,
+                created_at: now,
             },
         );
         Ok(id)

@@ -116,6 +116,8 @@ pub struct Group {
     pub registration_token: Text,
     /// Variables.
     pub variables: Vec<Variable>,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// A project.
@@ -159,6 +161,8 @@ pub struct Project {
     pub job_token_allow_list: Vec<ProjectId>,
     /// Pipelines made so far; the next one's `iid` is one more.
     pub pipelines: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// A user.

@@ -9,6 +9,7 @@ mod limits;
 mod payload;
 mod polling;
 mod registration;
+mod rest;
 mod support;
 mod trace;
 mod update;

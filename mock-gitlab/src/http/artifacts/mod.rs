@@ -13,7 +13,7 @@ mod workhorse;
 
 pub use store::ArtifactStore;
 
-pub(super) use download::{download, storage};
+pub(super) use download::{download, send, storage};
 pub(super) use upload::{authorize, upload};
 
 use crate::world::{JobId, World};

@@ -226,6 +226,13 @@ impl World {
         self.artifacts.get(&id)?.get(file_type)
     }
 
+    /// Keeps the artifacts of a job for ever, as a user does.
+    pub fn keep_artifacts(&mut self, id: JobId) {
+        for artifact in self.artifacts.get_mut(&id).into_iter().flatten() {
+            artifact.1.expire_at = None;
+        }
+    }
+
     /// Drops the artifacts of a job, as a user does. The job stays downloadable for nobody.
     pub fn delete_artifacts(&mut self, id: JobId) {
         self.artifacts.remove(&id);

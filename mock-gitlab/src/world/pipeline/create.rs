@@ -23,6 +23,11 @@ const AUTO_CANCEL_WINDOW_S: i64 = 7 * 86_400;
 const DEFAULT_STAGES: [&str; 5] = [".pre", "build", "test", "deploy", ".post"];
 
 impl World {
+    /// An id for a pipeline to come, so that its ref can be there before its jobs are.
+    pub fn reserve_pipeline_id(&mut self) -> PipelineId {
+        take_id(&mut self.next.pipeline, None)
+    }
+
     /// Adds a pipeline and processes it once. Returns its id; its jobs are in [`World::pipeline`].
     pub fn add_pipeline(
         &mut self,

@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Whether a job is older than the instance's archive limit (queueing.md 6).
-    pub(in crate::world) fn is_archived(&self, now: Timestamp, job: &Job) -> bool {
+    pub fn is_archived(&self, now: Timestamp, job: &Job) -> bool {
         self.settings
             .archive_builds_older_than_s
             .is_some_and(|limit| {

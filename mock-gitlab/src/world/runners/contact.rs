@@ -12,8 +12,51 @@ use crate::world::text::Text;
 
 /// Machine of runners that send no `system_id`.
 const LEGACY_SYSTEM_ID: &str = "<legacy>";
+/// A runner of which nothing was heard for this time is stale, s.
+const STALE_S: i64 = 7 * 86_400;
 /// Details of a machine are stored at most this often, s: at random in this range.
 const STORE_DETAILS_EVERY_S: std::ops::Range<i64> = 2400..3300;
+
+/// Whether a runner or machine is there (queueing.md 3); informational only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RunnerStatus {
+    /// Heard of less than 2 h ago.
+    Online,
+    /// Heard of, but not lately.
+    Offline,
+    /// Neither made nor heard of in the last 7 days.
+    Stale,
+    /// Never heard of.
+    NeverContacted,
+}
+
+impl RunnerStatus {
+    /// GitLab's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RunnerStatus::Online => "online",
+            RunnerStatus::Offline => "offline",
+            RunnerStatus::Stale => "stale",
+            RunnerStatus::NeverContacted => "never_contacted",
+        }
+    }
+
+    /// Of something made and last heard of at these times.
+    pub fn at(now: Timestamp, created: Timestamp, contacted: Option<Timestamp>) -> RunnerStatus {
+        let last = contacted.map_or(created, |contacted| contacted.max(created));
+        let since = |time| crate::world::deadline::seconds_between(time, now);
+        if since(last) >= STALE_S {
+            return RunnerStatus::Stale;
+        }
+        match contacted {
+            None => RunnerStatus::NeverContacted,
+            Some(contacted) if since(contacted) < crate::world::sweep::ONLINE_S => {
+                RunnerStatus::Online
+            }
+            Some(_) => RunnerStatus::Offline,
+        }
+    }
+}
 
 impl World {
     /// The runner was heard of, by no machine in particular.
@@ -88,4 +131,30 @@ fn store_details(manager: &mut Manager, info: &Info, peer: &str) {
     manager.labels.clone_from(&info.labels);
     manager.features = info.features;
     peer.clone_into(&mut manager.ip_address);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    #[test]
+    fn states_of_runners() {
+        let now = Timestamp::constant(1_700_000_000, 0);
+        let ago = |seconds| now - SignedDuration::from_secs(seconds);
+        let (hour, day) = (3600, 86_400);
+        for (created, contacted, expected) in [
+            (0, None, "never_contacted"),
+            (7 * day - 1, None, "never_contacted"),
+            (7 * day, None, "stale"),
+            (30 * day, Some(2 * hour - 1), "online"),
+            (30 * day, Some(2 * hour), "offline"),
+            (30 * day, Some(7 * day - 1), "offline"),
+            (30 * day, Some(7 * day), "stale"),
+        ] {
+            let status = RunnerStatus::at(now, ago(created), contacted.map(ago));
+            assert_eq!(status.as_str(), expected, "{created} {contacted:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ mod queue_value;
 mod register;
 mod token;
 
+pub use contact::RunnerStatus;
 pub use register::RegisterRunner;
 pub(super) use token::same;
 
