@@ -35,7 +35,8 @@ struct ServeArgs {
     /// Seed of tokens that are made up.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Allows an address that others can reach.
+    /// Personal access token of the administrator `root`, made up if absent. An address that others can
+    /// reach needs one.
     #[arg(
         long,
         env = "MOCK_GITLAB_ADMIN_TOKEN",

@@ -26,12 +26,14 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), String> {
         let handler = |kind| signal(kind).map_err(|error| format!("signal handler: {error}"));
         let mut interrupt = handler(SignalKind::interrupt())?;
         let mut terminate = handler(SignalKind::terminate())?;
-        let gitlab = MockGitlab::builder()
+        let mut builder = MockGitlab::builder()
             .address(args.listen)
             .settings(seed.settings.clone())
-            .seed(args.seed)
-            .start()
-            .map_err(|error| error.to_string())?;
+            .seed(args.seed);
+        if let Some(token) = &args.admin_token {
+            builder = builder.admin_token(token);
+        }
+        let gitlab = builder.start().map_err(|error| error.to_string())?;
         let seeded = seed::apply(&gitlab, seed, &file).map_err(|error| error.to_string())?;
         anstream::print!("{}", welcome(&gitlab, &seeded));
         tokio::select! {
@@ -72,6 +74,7 @@ fn welcome(gitlab: &MockGitlab, seeded: &Seeded) -> String {
         "  registration token  {}",
         gitlab.registration_token()
     );
+    let _ = writeln!(text, "  administrator       {}", gitlab.admin_token());
     for (name, runner) in &seeded.runners {
         let _ = writeln!(text, "  runner {name:<12} {}", runner.token());
     }

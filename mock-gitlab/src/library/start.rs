@@ -15,8 +15,10 @@ use super::error::MockError;
 use super::requests::{self, Ring, SeenRequest};
 use crate::git::{self, GitRoot};
 use crate::http::{Api, ArtifactStore, Now};
-use crate::world::{Settings, World};
+use crate::world::{Settings, Text, UserId, World};
 
+/// The user that every world has.
+const ROOT: UserId = 1;
 /// Requests that are kept unless told otherwise.
 const REQUESTS_KEPT: usize = 1024;
 
@@ -65,6 +67,7 @@ pub struct MockGitlabBuilder {
     settings: Settings,
     seed: u64,
     requests_kept: usize,
+    admin_token: Option<String>,
 }
 
 impl Default for MockGitlabBuilder {
@@ -74,6 +77,7 @@ impl Default for MockGitlabBuilder {
             settings: Settings::default(),
             seed: 0,
             requests_kept: REQUESTS_KEPT,
+            admin_token: None,
         }
     }
 }
@@ -104,6 +108,13 @@ impl MockGitlabBuilder {
     #[must_use]
     pub fn requests_kept(mut self, count: usize) -> Self {
         self.requests_kept = count;
+        self
+    }
+
+    /// Personal access token of the administrator `root`; made up when not given.
+    #[must_use]
+    pub fn admin_token(mut self, token: &str) -> Self {
+        self.admin_token = Some(token.to_owned());
         self
     }
 
@@ -138,8 +149,10 @@ impl MockGitlabBuilder {
             external_url: url.clone(),
             ..self.settings
         };
+        let mut world = World::new(settings, self.seed);
+        let admin_token = world.add_personal_access_token(ROOT, self.admin_token.as_deref())?;
         let shared = Shared {
-            world: Arc::new(Mutex::new(World::new(settings, self.seed))),
+            world: Arc::new(Mutex::new(world)),
             now: Arc::new(|| {
                 Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
             }),
@@ -171,6 +184,7 @@ impl MockGitlabBuilder {
             .map_err(MockError::Start)?;
         Ok(MockGitlab {
             url,
+            admin_token,
             shared,
             stop,
             thread: Some(thread),
@@ -221,6 +235,7 @@ async fn tick(shared: Shared, stop: CancellationToken) {
 #[must_use = "the server stops when this is dropped"]
 pub struct MockGitlab {
     url: String,
+    admin_token: Text,
     pub(super) shared: Shared,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -249,6 +264,11 @@ impl MockGitlab {
     /// Address for `url` of a runner's configuration.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Personal access token of the administrator `root`, for GitLab's REST API.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
     }
 
     /// Registration token of the instance.
