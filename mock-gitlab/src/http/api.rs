@@ -2,6 +2,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::{get, patch, post, put};
+use tokio_util::sync::CancellationToken;
 
 use super::artifacts::{self, ArtifactStore};
 use super::state::{Limits, State};
@@ -47,8 +48,15 @@ impl Api {
         self
     }
 
+    /// When this is cancelled, polls that are held are answered at once.
+    pub fn stop(mut self, stop: CancellationToken) -> Api {
+        self.state.stop = stop;
+        self
+    }
+
     /// The router, below `/api/v4`.
     pub fn router(self) -> Router {
+        self.state.listen();
         let api = Router::new()
             .route(
                 "/runners",

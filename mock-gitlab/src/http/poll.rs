@@ -3,21 +3,27 @@
 use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::response::Response;
+use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
 use protocol::{JobRequest, go_json};
 use serde_json::json;
 
-use super::parameters::Parameters;
+use super::parameters::{Parameters, header_text};
 use super::reply;
 use super::state::{State, peer};
 use crate::world::{ApiError, PollAnswer};
 
 pub(super) async fn request(Extract(state): Extract<State>, request: Request<Body>) -> Response {
     let peer = peer(request.extensions());
+    let json = header_text(request.headers(), CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.starts_with("application/json"));
     let parameters = match Parameters::read(request, state.limits.job_request_bytes).await {
         Ok(parameters) => parameters,
         Err(answer) => return answer,
     };
+    if json && state.hold(&parameters).await {
+        return reply::empty(StatusCode::NO_CONTENT);
+    }
     let poll: JobRequest = match go_json::from_value(parameters.into_value()) {
         Ok(poll) => poll,
         Err(error) => {

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::Now;
 use super::artifacts::ArtifactStore;
+use super::long_poll::HeldPolls;
 use crate::git::GitRoot;
 use crate::world::World;
 
@@ -39,6 +41,8 @@ pub(super) struct State {
     pub(super) artifacts: ArtifactStore,
     pub(super) workhorse_secret: Option<Arc<[u8]>>,
     pub(super) git: Option<GitRoot>,
+    pub(super) held: Arc<HeldPolls>,
+    pub(super) stop: CancellationToken,
 }
 
 impl State {
@@ -50,6 +54,8 @@ impl State {
             artifacts: ArtifactStore::memory(),
             workhorse_secret: None,
             git: None,
+            held: Arc::default(),
+            stop: CancellationToken::new(),
         }
     }
 

@@ -162,8 +162,8 @@ impl MockGitlabBuilder {
             runtime: runtime.handle().clone(),
             changes: watch::Sender::new(0),
         };
-        let router = router(&shared);
         let stop = CancellationToken::new();
+        let router = router(&shared, &stop);
         let (stopped, deadlines) = (stop.clone(), shared.clone());
         let thread = std::thread::Builder::new()
             .name("mock-gitlab".to_owned())
@@ -194,10 +194,11 @@ impl MockGitlabBuilder {
 }
 
 /// The runner API and git, behind the ring of requests.
-fn router(shared: &Shared) -> Router {
+fn router(shared: &Shared, stop: &CancellationToken) -> Router {
     let api = Api::new(Arc::clone(&shared.world), Arc::clone(&shared.now))
         .artifacts(shared.artifacts.clone())
         .git(shared.git.clone())
+        .stop(stop.clone())
         .router();
     let git = git::router(Arc::clone(&shared.world), shared.git.clone());
     // Everything outside of the API is a repository, or is not there.

@@ -322,3 +322,34 @@ async fn large_uploads() {
     let bytes = file.bytes().await.unwrap();
     assert!(bytes.len() == 3 * 1024 * 1024 && bytes.iter().all(|byte| *byte == b'x'));
 }
+
+/// A server that stops answers the polls that it holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn held_polls_end_with_the_server() {
+    let gitlab = MockGitlab::builder()
+        .settings(crate::world::Settings {
+            api_ci_long_polling_duration_s: 600,
+            ..crate::world::Settings::default()
+        })
+        .start()
+        .unwrap();
+    let token = gitlab.runner().create().unwrap().token();
+    let url = format!("{}/api/v4/jobs/request", gitlab.url());
+    let value = gitlab.act(|world, now| world.queue_value(now, &token).unwrap().to_string());
+    let body = json!({ "token": token, "last_update": value }).to_string();
+    let held = tokio::spawn(
+        client()
+            .post(url)
+            .header("content-type", "application/json")
+            .body(body)
+            .send(),
+    );
+    // Held, or still on its way: a server that stops answers either.
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let start = std::time::Instant::now();
+    tokio::task::spawn_blocking(move || drop(gitlab))
+        .await
+        .unwrap();
+    assert_eq!(held.await.unwrap().unwrap().status(), 204);
+    assert!(start.elapsed() < std::time::Duration::from_secs(2));
+}

@@ -12,7 +12,7 @@ use super::deadline::Deadline;
 use super::event::{Event, EventKind, EventLog};
 use super::pipeline::ResourceGroup;
 use super::queue::Queue;
-use super::runners::RunnerEntry;
+use super::runners::{RunnerEntry, TickListener};
 use super::settings::{Flag, Settings};
 use super::state::{Group, Job, Pipeline, Project, RunnerType, User};
 use super::text::Text;
@@ -35,6 +35,7 @@ pub struct World {
     pub(super) runner_tokens: BTreeMap<Text, RunnerId>,
     /// Runners whose `last_update` value somebody holds: only they can notice a tick.
     pub(super) armed: BTreeSet<RunnerId>,
+    pub(super) tick_listener: Option<TickListener>,
     pub(super) pipelines: BTreeMap<PipelineId, Pipeline>,
     pub(super) jobs: BTreeMap<JobId, Box<Job>>,
     /// Tokens of jobs that a runner has; for look-ups only.
@@ -112,6 +113,7 @@ impl World {
             runners: BTreeMap::new(),
             runner_tokens: BTreeMap::new(),
             armed: BTreeSet::new(),
+            tick_listener: None,
             pipelines: BTreeMap::new(),
             jobs: BTreeMap::new(),
             job_tokens: BTreeMap::new(),

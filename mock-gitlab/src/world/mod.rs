@@ -51,7 +51,7 @@ pub use assign::effective_timeout;
 pub use definition::JobDefinition;
 pub use event::{Event, EventKind};
 pub use request::PendingRequest;
-pub use runners::{RegisterRunner, RunnerStatus};
+pub use runners::{RegisterRunner, RunnerStatus, TickListener};
 pub use settings::{Flag, Settings};
 pub use setup::{NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, NewUser};
 pub use text::Text;

@@ -40,6 +40,8 @@ pub struct Settings {
     pub runner_token_expiration_interval_s: Option<i64>,
     /// Life of the `last_update` value, s (queueing.md 7).
     pub last_update_ttl_s: i64,
+    /// How long a poll with the current `last_update` value is held, s; 0 = not at all (queueing.md 7).
+    pub api_ci_long_polling_duration_s: u64,
     /// Most log bytes per job, MiB; 0 = no limit (wire.md 4.3 step 5).
     pub ci_jobs_trace_size_limit_mib: u64,
     /// Trace update interval while somebody watches, s (WIRE-TRC-20).
@@ -91,6 +93,7 @@ impl Default for Settings {
             allow_registration_tokens: true,
             runner_token_expiration_interval_s: None,
             last_update_ttl_s: 3600,
+            api_ci_long_polling_duration_s: 0,
             ci_jobs_trace_size_limit_mib: 100,
             trace_interval_watched_s: 3,
             trace_interval_s: 60,

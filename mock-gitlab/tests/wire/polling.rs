@@ -1,7 +1,10 @@
 //! `POST /jobs/request` without its payload (wire.md 3.7).
 
-use mock_gitlab::world::JobDefinition;
+use std::time::Duration;
+
+use mock_gitlab::world::{JobDefinition, Settings};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::support::{PEER, RUNNER, Server, info};
 
@@ -83,4 +86,65 @@ async fn a_machine_is_remembered() {
             .unwrap()
             .contains("not stored")
     );
+}
+
+/// A poll with the current value is held until there may be a job, and answered 204 without a value; the
+/// next one gets the job (queueing.md 7).
+#[tokio::test(start_paused = true)]
+async fn long_polling() {
+    let server = Server::with(Settings {
+        api_ci_long_polling_duration_s: 50,
+        ..Settings::default()
+    });
+    let none = server.poll().await;
+    let value = none.header("x-gitlab-last-update").to_owned();
+    let poll = |last_update: &str| {
+        server
+            .post("/jobs/request")
+            .json(json!({ "token": RUNNER, "last_update": last_update }))
+    };
+    let heard = server.world().runner(1).unwrap().contacted_at;
+    server.pass(10);
+    let start = Instant::now();
+    // The time is up.
+    let held = poll(&value).await;
+    assert_eq!(
+        (held.status, held.header("x-gitlab-last-update")),
+        (204, "")
+    );
+    assert_eq!(start.elapsed(), Duration::from_secs(50));
+    assert_eq!(server.world().runner(1).unwrap().contacted_at, heard);
+    // A job comes; a job that the runner cannot take does not count.
+    let start = Instant::now();
+    let (held, ()) = tokio::join!(poll(&value), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.pipeline(vec![JobDefinition {
+            tags: vec!["other".to_owned()],
+            ..JobDefinition::default()
+        }]);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.pipeline(vec![JobDefinition::default()]);
+    });
+    assert_eq!(
+        (held.status, held.header("x-gitlab-last-update")),
+        (204, "")
+    );
+    assert_eq!(start.elapsed(), Duration::from_secs(10));
+    assert_eq!(poll(&value).await.status, 201);
+    // Another value, none at all, or a form: not held.
+    let start = Instant::now();
+    assert_eq!(poll("other").await.status, 204);
+    assert_eq!(server.poll().await.status, 204);
+    let current = server
+        .poll()
+        .await
+        .header("x-gitlab-last-update")
+        .to_owned();
+    let form = format!("token={RUNNER}&last_update={current}");
+    let form = server.post("/jobs/request").form(&form).await;
+    assert_eq!(
+        (form.status, form.header("x-gitlab-last-update")),
+        (204, &*current)
+    );
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }

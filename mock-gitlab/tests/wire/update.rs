@@ -257,7 +257,10 @@ async fn a_touch_is_noted_when_the_last_change_is_old() {
     assert_eq!(updated(), start + SignedDuration::from_secs(901));
 }
 
-/// Two-phase answers of wire.md 5.2, without the 409 of two machines that race for one job.
+/// Two-phase assignment. The 409 of wire.md 5.2, for a machine that is attached to a job that still
+/// waits, cannot come about: `running` attaches it and ends the wait.
+///
+/// Proves WIRE-UPD-20.
 #[tokio::test]
 async fn acknowledgement() {
     let assigned = || async {

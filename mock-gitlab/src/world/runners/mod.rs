@@ -13,6 +13,7 @@ mod register;
 mod token;
 
 pub use contact::RunnerStatus;
+pub use queue_value::TickListener;
 pub use register::RegisterRunner;
 pub(super) use token::same;
 

@@ -1,5 +1,8 @@
 //! The `last_update` value and its ticks (queueing.md 7).
 
+use std::fmt;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::world::core::{World, hex};
@@ -11,7 +14,22 @@ use crate::world::{JobId, RunnerId};
 /// Only runners that were heard of in this time are ticked, s.
 const TICK_WITHIN_S: i64 = 3 * 3600;
 
+/// Told of every runner that gets a new `last_update` value. It must not call the world, which is busy.
+#[derive(Clone)]
+pub struct TickListener(pub Arc<dyn Fn(RunnerId) + Send + Sync>);
+
+impl fmt::Debug for TickListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TickListener")
+    }
+}
+
 impl World {
+    /// Who is told of new `last_update` values: a front end that holds polls.
+    pub fn set_tick_listener(&mut self, listener: TickListener) {
+        self.tick_listener = Some(listener);
+    }
+
     /// The current `last_update` value of the runner with this token, as a front end that holds polls
     /// (long polling, queueing.md 7) compares it. `None` for an unknown token.
     pub fn queue_value(&mut self, now: Timestamp, token: &str) -> Option<Text> {
@@ -45,6 +63,9 @@ impl World {
             entry.queue_value = None;
         }
         self.armed.remove(&id);
+        if let Some(TickListener(listener)) = &self.tick_listener {
+            listener(id);
+        }
     }
 
     /// A job became pending: every runner that could take it and was heard of lately gets a new value.
