@@ -140,3 +140,72 @@ async fn a_job_clones_its_project() {
     stop.cancel();
     server.await.unwrap();
 }
+
+/// What a fetch with much to tell sends: compressed bodies, bodies without a length, protocol version 2.
+#[tokio::test]
+async fn bodies_as_git_sends_them() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let root = GitRoot(folder.path().join("git"));
+    let ids = create(&root.repository("root/demo"), "main", &commits()).unwrap();
+    let (world, token) = world(&ids[1]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let router = super::router(Arc::new(Mutex::new(world)), root);
+    let server = tokio::spawn(crate::server::serve(listener, router, stop.clone()));
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([])
+        .build()
+        .unwrap();
+    let post = |path: &str| {
+        client
+            .post(format!("http://{address}/root/demo.git/{path}"))
+            .basic_auth("gitlab-ci-token", Some(&token))
+            .header("git-protocol", "version=2")
+            .header("content-type", "application/x-git-upload-pack-request")
+    };
+    let list_refs = b"0014command=ls-refs\n00010000".to_vec();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&list_refs).unwrap();
+    let chunks = list_refs
+        .chunks(7)
+        .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()));
+    let chunks: Vec<_> = chunks.collect();
+    for request in [
+        post("git-upload-pack").body(list_refs.clone()),
+        post("git-upload-pack")
+            .header("content-encoding", "gzip")
+            .body(gzip.finish().unwrap()),
+        post("git-upload-pack").body(reqwest::Body::wrap_stream(futures_util::stream::iter(
+            chunks,
+        ))),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(
+            answer.headers()["content-type"],
+            "application/x-git-upload-pack-result"
+        );
+        let text = answer.text().await.unwrap();
+        assert!(
+            text.contains(&format!("{} refs/heads/main", ids[1])),
+            "{text}"
+        );
+    }
+    let push = post("git-receive-pack").send().await.unwrap();
+    assert_eq!(push.status(), 403);
+    let nobody = client.get(format!(
+        "http://{address}/root/demo.git/info/refs?service=git-upload-pack"
+    ));
+    let nobody = nobody.send().await.unwrap();
+    assert_eq!(nobody.status(), 401);
+    assert_eq!(
+        nobody.headers()["www-authenticate"],
+        "Basic realm=\"GitLab\""
+    );
+    assert_eq!(nobody.text().await.unwrap(), "HTTP Basic: Access denied\n");
+    stop.cancel();
+    server.await.unwrap();
+}
