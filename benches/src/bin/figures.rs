@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
+use benches::client::SERVE;
 use benches::figures::{APART, GROUPS, apart, print};
+use benches::serve::{Kind, serve};
 
 fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
@@ -10,6 +12,18 @@ fn main() -> ExitCode {
         && option == APART
     {
         return one(name);
+    }
+    if let [option, name] = &names[..]
+        && option == SERVE
+        && let Some(kind) = Kind::from_name(name)
+    {
+        return match serve(kind) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::from(2)
+            }
+        };
     }
     if let Some(unknown) = names
         .iter()

@@ -1,7 +1,9 @@
 //! The figures of `docs/performance.md`: measured, compared with their targets, printed as a table.
 
+mod http;
 mod log;
 mod table;
+mod virtual_time;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -42,6 +44,14 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "memory",
         measure: world::memory,
+    },
+    Group {
+        name: "http",
+        measure: http::loopback,
+    },
+    Group {
+        name: "virtual",
+        measure: virtual_time::hour,
     },
     Group {
         name: "log",

@@ -1,0 +1,132 @@
+//! Polls over loopback, beside a bare hyper server.
+
+use std::time::{Duration, Instant};
+
+use super::table::{Figure, time};
+use crate::client::{Connection, Server};
+use crate::load::LoadError;
+use crate::process::{cpu_time, resident_bytes};
+use crate::serve::Kind;
+
+const CONNECTIONS: usize = 16;
+const WARM_UP: usize = 2_000;
+const POLLS: usize = 40_000;
+/// Memory is looked at after so many polls, and after ten times as many.
+const FEW: usize = 20_000;
+
+/// What one server did.
+struct Measured {
+    per_second: f64,
+    cpu_per_poll: Duration,
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, LoadError> {
+    Ok(tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?)
+}
+
+/// `polls` polls over sixteen connections.
+async fn hit(server: &Server, polls: usize) -> Result<(), LoadError> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = Connection::open(server.address).await?;
+        tasks.spawn(async move {
+            for _ in 0..polls / CONNECTIONS {
+                connection.poll().await?;
+            }
+            Ok::<_, LoadError>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+fn measure(kind: Kind) -> Result<Measured, LoadError> {
+    let server = Server::start(&std::env::current_exe()?, kind)?;
+    runtime()?.block_on(async {
+        hit(&server, WARM_UP).await?;
+        let cpu = || cpu_time(server.pid()).ok_or("no /proc on this system");
+        let (before, start) = (cpu()?, Instant::now());
+        hit(&server, POLLS).await?;
+        let took = start.elapsed();
+        let polls = POLLS as u32;
+        Ok(Measured {
+            per_second: f64::from(polls) / took.as_secs_f64(),
+            cpu_per_poll: cpu()?.saturating_sub(before) / polls,
+        })
+    })
+}
+
+pub(super) fn loopback() -> Result<Vec<Figure>, LoadError> {
+    let bare = measure(Kind::Bare)?;
+    let mock = measure(Kind::Mock)?;
+    let one = one_connection()?;
+    let rate = mock.per_second / bare.per_second;
+    let cpu = mock.cpu_per_poll.as_secs_f64() / bare.cpu_per_poll.as_secs_f64();
+    let (few, many) = memory()?;
+    let growth = many as f64 / few as f64;
+    Ok(vec![
+        Figure::noted("poll answered 204 over loopback, one connection", time(one)),
+        Figure::noted(
+            "polls over 16 connections, bare hyper server",
+            format!(
+                "{:.0}/s, {} CPU each",
+                bare.per_second,
+                time(bare.cpu_per_poll)
+            ),
+        ),
+        Figure::judged(
+            "polls over 16 connections, mock: rate",
+            format!("{:.0}/s ({:.0} % of bare)", mock.per_second, rate * 100.0),
+            "≥ 80 %",
+            rate >= 0.8,
+        ),
+        Figure::judged(
+            "polls over 16 connections, mock: CPU time each",
+            format!("{} ({cpu:.2} times bare)", time(mock.cpu_per_poll)),
+            "≤ 1.25 times",
+            cpu <= 1.25,
+        ),
+        Figure::judged(
+            format!(
+                "memory of the server after {} polls over loopback",
+                FEW * 10
+            ),
+            format!(
+                "{:.1} MiB ({growth:.2} times that after {FEW})",
+                many as f64 / 1_048_576.0
+            ),
+            "≤ 1.1 times",
+            growth <= 1.1,
+        ),
+    ])
+}
+
+fn one_connection() -> Result<Duration, LoadError> {
+    let server = Server::start(&std::env::current_exe()?, Kind::Mock)?;
+    runtime()?.block_on(async {
+        let mut connection = Connection::open(server.address).await?;
+        for _ in 0..WARM_UP {
+            connection.poll().await?;
+        }
+        let start = Instant::now();
+        for _ in 0..WARM_UP {
+            connection.poll().await?;
+        }
+        Ok(start.elapsed() / WARM_UP as u32)
+    })
+}
+
+fn memory() -> Result<(u64, u64), LoadError> {
+    let server = Server::start(&std::env::current_exe()?, Kind::Mock)?;
+    runtime()?.block_on(async {
+        let resident = || resident_bytes(server.pid()).ok_or("no /proc on this system");
+        hit(&server, FEW).await?;
+        let few = resident()?;
+        hit(&server, FEW * 9).await?;
+        Ok((few, resident()?))
+    })
+}

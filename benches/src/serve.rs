@@ -1,0 +1,97 @@
+//! Servers to be measured from outside: the mock, and a bare hyper server that does the least possible for
+//! the same request. Each runs in a process of its own, so that its CPU time can be read.
+
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use mock_gitlab::http::{Limits, Now, router};
+use tokio::net::TcpListener;
+
+use crate::load::{Load, LoadError};
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `mock_gitlab::http` over a world with one runner.
+    Mock,
+    /// Reads the body, answers 204 with one header.
+    Bare,
+}
+
+impl Kind {
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Mock => "mock",
+            Kind::Bare => "bare",
+        }
+    }
+
+    /// Reads [`Kind::name`].
+    pub fn from_name(name: &str) -> Option<Kind> {
+        [Kind::Mock, Kind::Bare]
+            .into_iter()
+            .find(|kind| kind.name() == name)
+    }
+}
+
+/// Serves on a free loopback port until the process is killed; prints the address first.
+///
+/// # Errors
+///
+/// When there is no port or no runtime.
+pub fn serve(kind: Kind) -> Result<(), LoadError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            println!("{}", listener.local_addr()?);
+            std::io::stdout().flush()?;
+            match kind {
+                Kind::Mock => mock(listener).await,
+                Kind::Bare => bare(listener).await,
+            }
+        })
+}
+
+async fn mock(listener: TcpListener) -> Result<(), LoadError> {
+    let world = Load::new(0, 1)?.world;
+    let now: Now =
+        Arc::new(|| Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH));
+    let router = router(Arc::new(Mutex::new(world)), now, Limits::default());
+    mock_gitlab::server::serve(listener, router, tokio_util::sync::CancellationToken::new()).await;
+    Ok(())
+}
+
+async fn bare(listener: TcpListener) -> Result<(), LoadError> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move {
+            let service = service_fn(|request: Request<Incoming>| async {
+                let _ = request.into_body().collect().await;
+                let mut response = Response::new(Empty::<Bytes>::new());
+                *response.status_mut() = http::StatusCode::NO_CONTENT;
+                response.headers_mut().insert(
+                    "x-gitlab-last-update",
+                    http::HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
+                );
+                Ok::<_, Infallible>(response)
+            });
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
