@@ -2,8 +2,12 @@
 //! being named anywhere else.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::{env, fs, io};
+
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 
 /// The queueing vectors have a format of their own.
 const VECTORS: &str = "queueing.yml";
@@ -35,27 +39,33 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("recordings.rs"), recordings(root)?)
 }
 
-/// Files of every folder below `recordings`.
+/// Files of every folder below `recordings`: one compressed piece each, as they are text that repeats.
 fn recordings(root: &Path) -> io::Result<String> {
     let folder = root.join("recordings");
     println!("cargo::rerun-if-changed={}", folder.display());
+    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
     let mut code = String::from(
-        "/// Names and files of the recordings, by name.\npub const RECORDINGS: &[(&str, Files)] = &[\n",
+        "/// Names and packed files of the recordings, by name.\npub const RECORDINGS: &[(&str, &[u8])] = &[\n",
     );
     for recording in sorted(&folder)? {
         if !folder.join(&recording).is_dir() {
             continue;
         }
-        let _ = writeln!(code, "    ({recording:?}, &[");
+        let packed = Path::new(&out).join(format!("{recording}.zz"));
+        let mut pack = ZlibEncoder::new(fs::File::create(&packed)?, Compression::default());
         for file in sorted(&folder.join(&recording))? {
-            let path = folder.join(&recording).join(&file);
-            let _ = writeln!(
-                code,
-                "        ({file:?}, include_bytes!({:?})),",
-                path.display().to_string()
-            );
+            let bytes = fs::read(folder.join(&recording).join(&file))?;
+            for part in [file.as_bytes(), &bytes] {
+                pack.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_le_bytes())?;
+                pack.write_all(part)?;
+            }
         }
-        code.push_str("    ]),\n");
+        pack.finish()?;
+        let _ = writeln!(
+            code,
+            "    ({recording:?}, include_bytes!({:?})),",
+            packed.display().to_string()
+        );
     }
     code.push_str("];\n");
     Ok(code)

@@ -93,6 +93,20 @@ pub struct RunnerProcess {
     copies: Vec<tokio::task::JoinHandle<()>>,
 }
 
+/// Sends signals to a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Signals(Option<u32>);
+
+impl Signals {
+    /// Sends one; nothing happens if the process had ended before this was made.
+    pub fn send(self, signal: Signal) -> io::Result<()> {
+        match self.0 {
+            Some(id) => signal::kill(Pid::from_raw(id as i32), signal).map_err(io::Error::from),
+            None => Ok(()),
+        }
+    }
+}
+
 /// How to start a runner.
 #[derive(Clone, Debug)]
 pub struct Start<'a> {
@@ -153,11 +167,12 @@ impl RunnerProcess {
 
     /// Sends a signal to the runner alone, not to its jobs.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        let Some(id) = self.child.id() else {
-            // It has ended already.
-            return Ok(());
-        };
-        signal::kill(Pid::from_raw(id as i32), signal).map_err(io::Error::from)
+        self.signals().send(signal)
+    }
+
+    /// A way to send signals while somebody waits for the process. It must not be used after its end.
+    pub fn signals(&self) -> Signals {
+        Signals(self.child.id())
     }
 
     /// Waits for its end.

@@ -168,7 +168,8 @@ fn form(value: &Value) -> String {
         Value::Float(number) => float(*number),
         Value::Boolean(on) => on.to_string(),
         Value::Duration(nanos) => quoted(&format_duration(*nanos)),
-        Value::Time(time) | Value::Raw(time) => time.clone(),
+        Value::Time(time) => without_zeros(time),
+        Value::Raw(text) => text.clone(),
         Value::List(items) => {
             let items: Vec<String> = items.iter().map(|item| quoted(item)).collect();
             format!("[{}]", items.join(", "))
@@ -245,5 +246,19 @@ pub(super) fn value_form(value: &Toml) -> String {
                 .collect();
             format!("{{{}}}", members.join(", "))
         }
+    }
+}
+
+/// A time without the zeros at the end of its fraction, which Go does not write: `10:00:00.000Z`, as
+/// GitLab answers, becomes `10:00:00Z` (recording `reset-token`).
+fn without_zeros(time: &str) -> String {
+    let Some((head, tail)) = time.split_once('.') else {
+        return time.to_owned();
+    };
+    let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+    let (fraction, zone) = tail.split_at(digits);
+    match fraction.trim_end_matches('0') {
+        "" => format!("{head}{zone}"),
+        fraction => format!("{head}.{fraction}{zone}"),
     }
 }

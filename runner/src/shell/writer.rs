@@ -68,9 +68,10 @@ impl ScriptWriter {
         self.line(code);
     }
 
-    /// `export NAME=value`. The name is not quoted, so one that is no identifier fails the stage, as
-    /// the official runner's does.
+    /// `export NAME=value`. A name that is no identifier fails the stage (recording
+    /// `gitlab-env-bad-lines`).
     pub fn export(&mut self, name: &str, value: &str) {
+        let name = self.quoting.word(name);
         let value = self.quoting.word(value);
         self.line(&format!("export {name}={value}"));
     }

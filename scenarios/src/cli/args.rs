@@ -79,9 +79,13 @@ pub fn default_jobs() -> u16 {
 /// Options of `replay`.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// Names from `gauntlet list`, or folders with a `session.har`; all recordings when left out.
+    /// Names from `gauntlet list`, or folders with a `session.har`; when left out, all recordings that
+    /// took less than 15 s.
     #[arg(value_name = "NAME|DIR")]
     pub what: Vec<String>,
+    /// All recordings that are part of this program, however long they take.
+    #[arg(long, conflicts_with = "what")]
+    pub all: bool,
     /// Print the report as JSON instead of the table.
     #[arg(long)]
     pub json: bool,

@@ -13,6 +13,7 @@ use crate::process::RunnerProgram;
 use crate::report::failure::{Hints, command};
 use crate::report::{Line, Verdict};
 use crate::session::replay::{Options, replay as replay_one};
+use crate::session::plan::{self, Plan};
 use crate::session::{Recording, library};
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
@@ -24,7 +25,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
         ),
         None => RunnerProgram::this().map_err(|error| format!("path of this program: {error}"))?,
     };
-    let recordings = select(&args.what)?;
+    let recordings = select(&args.what, args.all)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -35,7 +36,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
         let slots = Arc::new(Semaphore::new(usize::from(args.jobs)));
         let tasks: Vec<_> = recordings
             .into_iter()
-            .map(|recording| {
+            .map(|(recording, plan)| {
                 let options = Options {
                     program: program.clone(),
                 };
@@ -44,7 +45,7 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
                 tokio::spawn(async move {
                     // The semaphore is never closed.
                     let _slot = slots.acquire().await;
-                    let line = line(&recording, &options).await;
+                    let line = line(&recording, &plan, &options).await;
                     bar.inc(1);
                     line
                 })
@@ -71,12 +72,22 @@ pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
     .finish()
 }
 
-fn select(what: &[String]) -> Result<Vec<Recording>, String> {
+/// A recording that took less than this is played when nothing is named, s.
+const QUICK_S: f64 = 15.0;
+
+fn select(what: &[String], all: bool) -> Result<Vec<(Recording, Plan)>, String> {
+    let mut plans = plan::plans()?;
     let mut recordings = Vec::new();
     if what.is_empty() {
         for name in library::names() {
             recordings.extend(library::load(name).map_err(|error| error.to_string())?);
         }
+        let took = |recording: &Recording| -> f64 {
+            recording.commands.iter().map(|command| command.took_s).sum()
+        };
+        recordings.retain(|recording| all || took(recording) < QUICK_S);
+        // The longest first, so that none of them is left alone at the end.
+        recordings.sort_by(|one, other| took(other).total_cmp(&took(one)));
     }
     for name in what {
         let known = library::load(name).map_err(|error| error.to_string())?;
@@ -94,31 +105,45 @@ fn select(what: &[String]) -> Result<Vec<Recording>, String> {
             }
         }
     }
-    Ok(recordings)
+    Ok(recordings
+        .into_iter()
+        .map(|recording| {
+            let plan = plans.remove(&recording.name).unwrap_or_default();
+            (recording, plan)
+        })
+        .collect())
 }
 
-async fn line(recording: &Recording, options: &Options) -> Line {
+async fn line(recording: &Recording, plan: &Plan, options: &Options) -> Line {
     let begin = Instant::now();
-    let verdict = match replay_one(recording, options).await {
-        Ok((_, differences)) if differences.is_empty() => Verdict::Passed,
-        Ok((_, differences)) => Verdict::Failed(
-            differences
-                .into_iter()
-                .map(|difference| Mismatch {
-                    what: std::iter::once(difference.place)
-                        .chain(
-                            difference
-                                .context
-                                .iter()
-                                .map(|line| format!("      {line}")),
-                        )
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                    expected: vec![difference.expected],
-                    seen: vec![difference.actual],
-                })
-                .collect(),
-        ),
+    let verdict = match replay_one(recording, plan, options).await {
+        Ok((_, differences)) => match (&plan.open, differences.is_empty()) {
+            (None, true) => Verdict::Passed,
+            (Some(reason), false) => Verdict::Open(reason.clone()),
+            (Some(reason), true) => Verdict::Failed(vec![Mismatch {
+                what: "recordings/plans.yml says that this one is open".to_owned(),
+                expected: vec![reason.clone()],
+                seen: vec!["it replays clean: take the reason out".to_owned()],
+            }]),
+            (None, false) => Verdict::Failed(
+                differences
+                    .into_iter()
+                    .map(|difference| Mismatch {
+                        what: std::iter::once(difference.place)
+                            .chain(
+                                difference
+                                    .context
+                                    .iter()
+                                    .map(|line| format!("      {line}")),
+                            )
+                            .collect::<Vec<_>>()
+                            .join("\n"),
+                        expected: vec![difference.expected],
+                        seen: vec![difference.actual],
+                    })
+                    .collect(),
+            ),
+        },
         Err(error) => Verdict::Broken(error.to_string()),
     };
     Line {

@@ -26,7 +26,7 @@ pub fn failure(line: &Line, hints: &Hints) -> String {
     let mut out = String::new();
     let title = format!("{} {}", line.name, line.clock_name());
     match &line.verdict {
-        Verdict::Passed => return out,
+        Verdict::Passed | Verdict::Open(_) => return out,
         Verdict::Broken(problem) => {
             let _ = writeln!(out, "{}: {problem}", paint(BAD, &format!("{title} broken")));
         }

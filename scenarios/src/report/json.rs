@@ -36,6 +36,7 @@ fn result(line: &Line) -> Value {
     });
     match &line.verdict {
         Verdict::Passed => {}
+        Verdict::Open(reason) => result["reason"] = json!(reason),
         Verdict::Broken(problem) => result["problem"] = json!(problem),
         Verdict::Failed(mismatches) => {
             let mismatches: Vec<Value> = mismatches

@@ -32,6 +32,9 @@ pub fn report(lines: &[Line], took: Duration) -> String {
         );
         match &line.verdict {
             Verdict::Passed => out.push_str("/>\n"),
+            Verdict::Open(reason) => {
+                let _ = writeln!(out, "><skipped message=\"{}\"/></testcase>", escape(reason));
+            }
             Verdict::Broken(problem) => {
                 let _ = writeln!(out, "><error message=\"{}\"/></testcase>", escape(problem));
             }

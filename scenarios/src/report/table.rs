@@ -34,10 +34,10 @@ pub fn table(lines: &[Line]) -> String {
             None => out.push_str(&paint(TITLE, text)),
             Some(line) => {
                 let word = line.verdict.word();
-                let style = if line.verdict == Verdict::Passed {
-                    GOOD
-                } else {
-                    BAD
+                let style = match line.verdict {
+                    Verdict::Passed => GOOD,
+                    Verdict::Open(_) => DIM,
+                    Verdict::Failed(_) | Verdict::Broken(_) => BAD,
                 };
                 let head = text.strip_suffix(word).unwrap_or(text);
                 out.push_str(head);
@@ -64,6 +64,9 @@ pub fn summary(lines: &[Line], took: Duration) -> String {
     }
     if broken > 0 {
         parts.push(format!("{broken} broken"));
+    }
+    if count("open") > 0 {
+        parts.push(format!("{} open", count("open")));
     }
     let style = if failed + broken == 0 { GOOD } else { BAD };
     format!(

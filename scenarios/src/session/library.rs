@@ -1,12 +1,12 @@
 //! The recordings that are part of the program.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 
-use super::recording::{Recording, RecordingError};
+use flate2::read::ZlibDecoder;
 
-/// Names and contents of the files of a recording.
-pub type Files = &'static [(&'static str, &'static [u8])];
+use super::recording::{Recording, RecordingError};
 
 include!(concat!(env!("OUT_DIR"), "/recordings.rs"));
 
@@ -17,12 +17,32 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// A recording by its name; `None` = there is none.
 pub fn load(name: &str) -> Result<Option<Recording>, RecordingError> {
-    let Some((name, files)) = RECORDINGS.iter().find(|(known, _)| *known == name) else {
+    let Some((name, packed)) = RECORDINGS.iter().find(|(known, _)| *known == name) else {
         return Ok(None);
     };
-    let files: BTreeMap<String, &[u8]> = files
-        .iter()
-        .map(|(name, bytes)| ((*name).to_owned(), *bytes))
-        .collect();
-    Recording::from_files(&Path::new("recordings").join(name), &files).map(Some)
+    let folder = Path::new("recordings").join(name);
+    let files = unpack(packed).map_err(|error| RecordingError {
+        file: folder.clone(),
+        kind: error.into(),
+    })?;
+    Recording::from_files(&folder, &files).map(Some)
+}
+
+/// Undoes what the build script packed: name and content, each behind its length.
+fn unpack(packed: &[u8]) -> std::io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(packed).read_to_end(&mut bytes)?;
+    let mut rest = bytes.as_slice();
+    let mut part = || -> std::io::Result<Vec<u8>> {
+        let mut length = [0; 4];
+        rest.read_exact(&mut length)?;
+        let mut part = vec![0; u32::from_le_bytes(length) as usize];
+        rest.read_exact(&mut part)?;
+        Ok(part)
+    };
+    let mut files = BTreeMap::new();
+    while let Ok(name) = part() {
+        files.insert(String::from_utf8_lossy(&name).into_owned(), part()?);
+    }
+    Ok(files)
 }

@@ -3,6 +3,7 @@
 //! - [`har`]: HAR 1.2 in; [`recording`]: one recording, that is a folder of files;
 //!   [`library`]: the recordings that are part of the program.
 //! - [`normalise`]: everything that is volatile between two runs, with the reason, in one place.
+//! - [`plan`]: what is known about a recording beyond itself.
 //! - [`script`]: what the server answers, by position and by the state of each job.
 //! - [`stand_in`]: plays the script on loopback; [`git`]: its repositories.
 //! - [`replay`]: starts the runner under test, [`compare`]: says where it differs.
@@ -12,6 +13,7 @@ pub mod git;
 pub mod har;
 pub mod library;
 pub mod normalise;
+pub mod plan;
 pub mod recording;
 pub mod replay;
 pub mod script;

@@ -15,6 +15,14 @@
 //! | `Content-Length`, `Content-Range`, `Host`, `Connection` | left out | they follow from the body and the address; ranges are checked when a patch arrives |
 //! | `Accept: */*` | left out | the HTTP library adds it to calls without `Accept`; HTTP gives both one meaning |
 //! | `pid=`, `duration_s=` and ports on the terminal | `<pid>`, `<duration>`, `<port>` | the machine |
+//! | `token_obtained_at` of `config.toml` | `<time>`, with or without a fraction | the clock |
+//! | `bash: line 7: 16162 Killed` | `bash: line 7: <pid> Killed` | process ids |
+//! | stdout and stderr between two lines of the manager | stdout first | which pipe is read first |
+//! | the empty line after `Checking out …` | left out | git-lfs was installed for some recordings |
+//! | `CI_RUNNER_REVISION=…` | `<revision>` | ours names itself `gauntlet` |
+//! | a word of a script that is the host, in quotes | without them | here the host has a port |
+//! | output before the notice of a log's limit | `<cut at the limit>` | names of this place have other lengths |
+//! | a long line that goes on in a `+` line | one line | how much is read at once |
 //! | temporary names such as `/tmp/script123` | `/tmp/<name>` | random |
 
 use serde_json::Value;
@@ -48,11 +56,14 @@ impl Place {
     /// Names of this place, put back to those of the recording.
     fn restore(&self, text: &str) -> String {
         let text = text.replace(&self.host, RECORDED_HOST);
+        // In regular expressions, as for git's `insteadOf`.
+        let text = text.replace(&self.host.replace('.', "\\."), &RECORDED_HOST.replace('.', "\\."));
         text.replace(&self.root, RECORDED_ROOT)
     }
 
     /// Recorded text as it must read in this place.
     pub fn transpose(&self, text: &str) -> String {
+        let text = text.replace(&format!("{RECORDED_HOST}:80"), &self.host);
         replace_root(&text.replace(RECORDED_HOST, &self.host), &self.root)
     }
 }
@@ -77,10 +88,103 @@ fn replace_root(text: &str, root: &str) -> String {
 /// The log of a job without what is volatile.
 pub fn trace(bytes: &[u8], place: &Place) -> String {
     let text = String::from_utf8_lossy(bytes);
-    let text = place.restore(&text);
+    let text = place.restore(&limited(&text));
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         out.push_str(&trace_line(line, place));
+    }
+    by_stream(&without_lfs_line(&out))
+}
+
+/// Where a log was cut by its limit depends on the length of names of this place, so the output of the
+/// last stage before the cut goes; that the cut is at the limit is checked here.
+fn limited(text: &str) -> String {
+    const NOTICE: &str = "\n\x1b[33;1mJob's log exceeded limit of ";
+    let Some(at) = text.find(NOTICE) else {
+        return text.to_owned();
+    };
+    let notice = &text[at + NOTICE.len()..];
+    let limit: usize = notice
+        .split(' ')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default();
+    // A character of several bytes is not cut in two.
+    let cut = if at <= limit && at + 4 > limit {
+        "<cut at the limit>".to_owned()
+    } else {
+        format!("<cut at {at}>")
+    };
+    let manager = text[..at]
+        .rfind(" 00O")
+        .map_or(0, |manager| text[manager..at].find('\n').map_or(at, |end| manager + end + 1));
+    format!("{}{cut}{}", &text[..manager], &text[at..])
+}
+
+/// Where git-lfs is installed, an empty line follows the checkout.
+fn without_lfs_line(text: &str) -> String {
+    let mut after_checkout = false;
+    let lines = text.split_inclusive('\n').filter(|line| {
+        let plain = line.strip_prefix("<time> 01O ").unwrap_or(line);
+        let dropped = after_checkout && plain == "\n";
+        after_checkout = plain.contains("Checking out ") && plain.contains(" as detached HEAD (ref is ");
+        !dropped
+    });
+    lines.collect()
+}
+
+/// Between two lines of the manager, puts the lines of stdout before those of stderr: how they
+/// interleave depends on which pipe is read first. Each keeps its own order.
+fn by_stream(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut errors = String::new();
+    let mut in_errors = false;
+    for line in text.split_inclusive('\n') {
+        let stream = line.strip_prefix("<time> ").and_then(|rest| rest.get(..3));
+        match stream {
+            // A line that was cut because it is long goes on in the next one, without its end of line.
+            Some(stream @ ("01O" | "01E")) if line.get(10..11) == Some("+") => {
+                let target = if stream == "01E" { &mut errors } else { &mut out };
+                let last = target.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
+                let head = format!("<time> {stream}");
+                if target[last..].starts_with(&head) && !target[last..].contains('\r') {
+                    target.truncate(target.trim_end_matches('\n').len());
+                    target.push_str(&line[11..]);
+                    continue;
+                }
+                in_errors = stream == "01E";
+            }
+            Some("01E") => in_errors = true,
+            Some(_) => in_errors = false,
+            // The rest of a line that was cut within a sequence, or a log without time stamps.
+            None => {}
+        }
+        if in_errors {
+            errors.push_str(line);
+            continue;
+        }
+        if stream == Some("00O") {
+            out.push_str(&std::mem::take(&mut errors));
+        }
+        out.push_str(line);
+    }
+    out.push_str(&errors);
+    out
+}
+
+/// `config.toml` without the times at which tokens were got.
+pub fn config(text: &str) -> String {
+    const KEY: &str = "token_obtained_at = ";
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match line.split_once(KEY) {
+            Some((indent, stamp)) if !stamp.starts_with("0001-") => {
+                // Whole seconds or not is a rule.
+                let kind = if stamp.contains('.') { "<time>.<fraction>" } else { "<time>" };
+                out.extend([indent, KEY, kind, "\n"]);
+            }
+            _ => out.push_str(line),
+        }
     }
     out
 }
@@ -95,8 +199,34 @@ fn trace_line(line: &str, place: &Place) -> String {
         "\x1b[0;m",
         "<version>",
     );
+    let line = replace_between(&line, "with gitlab-runner 19.4.0 (", ")", "<revision>");
+    let line = replace_between(&line, "CI_RUNNER_REVISION=", "\n", "<revision>");
+    let line = job_pid(&line);
+    // Here the host has a port, and a word with a colon is quoted.
+    let line = line
+        .replace("$'\\''gitlab.example.com'\\''", RECORDED_HOST)
+        .replace("$'gitlab.example.com'", RECORDED_HOST);
     let running_on = format!("Running on {}...", place.machine);
-    line.replace(&running_on, "Running on <host>...")
+    let line = line.replace(&running_on, "Running on <host>...");
+    // The same with `CI_DEBUG_TRACE`.
+    let running_on = format!("Running on {}...'", place.machine);
+    line.replace(&running_on, "Running on <host>...'")
+}
+
+/// `bash: line 7: 16162 Killed …`: the process id.
+fn job_pid(line: &str) -> String {
+    let Some(at) = line.find("bash: line ") else {
+        return line.to_owned();
+    };
+    let Some((number, rest)) = line[at + 11..].split_once(": ") else {
+        return line.to_owned();
+    };
+    let pid = rest.trim_start();
+    let digits = pid.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 || !pid[digits..].starts_with(' ') {
+        return line.to_owned();
+    }
+    format!("{}bash: line {number}: <pid>{}", &line[..at], &pid[digits..])
 }
 
 /// Length of `2026-11-25T01:49:03.868591Z`.

@@ -22,6 +22,9 @@ pub struct Recording {
     pub exchanges: Vec<Exchange>,
     /// Log of each job, as assembled from the accepted patches.
     pub traces: BTreeMap<i64, Vec<u8>>,
+    /// Whether the checksum of each job's final update fitted its log at the server; `None` = there was
+    /// no such update, or no log.
+    pub fitted: BTreeMap<i64, Option<bool>>,
     /// `config.toml` before the first command; `None` = there was no file.
     pub config_before: Option<String>,
     /// `config.toml` after the last command.
@@ -75,6 +78,14 @@ struct ResultFile {
     #[serde(default)]
     doc: String,
     commands: Vec<Command>,
+    #[serde(default)]
+    jobs: BTreeMap<i64, JobResult>,
+}
+
+#[derive(Deserialize)]
+struct JobResult {
+    #[serde(default)]
+    crc_ok: Option<bool>,
 }
 
 /// Line before each command in `runner.log`.
@@ -135,6 +146,11 @@ impl Recording {
             commands: result.commands,
             exchanges,
             traces,
+            fitted: result
+                .jobs
+                .into_iter()
+                .map(|(id, job)| (id, job.crc_ok))
+                .collect(),
             config_before: text("config.before.toml"),
             config_after: text("config.after.toml"),
             terminal: by_command(&text("runner.log").unwrap_or_default()),

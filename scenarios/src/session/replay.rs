@@ -12,15 +12,18 @@ use nix::sys::signal::Signal;
 use super::compare::{self, Difference};
 use super::git::{self, GitError};
 use super::normalise::Place;
+use super::plan::{Plan, Step};
 use super::recording::Recording;
 use super::script::{Script, Stream};
 use super::stand_in::{self, Progress, Seen, StandIn};
-use crate::process::{RunnerProcess, RunnerProgram, Start};
+use crate::process::{RunnerProcess, RunnerProgram, Start, Terminal};
 
 /// System id of the recorded runner.
 const SYSTEM_ID: &str = "s_0123456789ab";
 /// How much longer than the recording a replay may take, s.
 const SLACK_S: f64 = 30.0;
+/// The same for a recording that is known not to replay yet.
+const OPEN_SLACK_S: f64 = 3.0;
 /// How long to wait for the terminal to say that all jobs are gone.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -71,23 +74,41 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ReplayError {
     move |error| ReplayError::Io { what, error }
 }
 
-/// Plays a recording and compares.
+/// Plays a recording and compares. Differences that the plan wants are left out, and missed when they
+/// are not there.
 pub async fn replay(
     recording: &Recording,
+    plan: &Plan,
     options: &Options,
 ) -> Result<(Replayed, Vec<Difference>), ReplayError> {
-    let replayed = play(recording, options).await?;
-    let differences = compare::compare(recording, &replayed);
+    let replayed = play(recording, plan, options).await?;
+    let mut differences = compare::compare(recording, &replayed);
+    for wanted in &plan.wanted {
+        let before = differences.len();
+        differences.retain(|difference| !difference.place.starts_with(&wanted.place));
+        if differences.len() == before {
+            differences.push(Difference {
+                place: wanted.place.clone(),
+                expected: format!("a difference that is wanted: {}", wanted.why),
+                actual: "the same as in the recording".to_owned(),
+                context: Vec::new(),
+            });
+        }
+    }
     Ok((replayed, differences))
 }
 
 /// Plays a recording to the runner.
-pub async fn play(recording: &Recording, options: &Options) -> Result<Replayed, ReplayError> {
+pub async fn play(
+    recording: &Recording,
+    plan: &Plan,
+    options: &Options,
+) -> Result<Replayed, ReplayError> {
     let temp = tempfile::Builder::new()
         .prefix("replay-")
         .tempdir()
         .map_err(io_error("temporary folder"))?;
-    let stage = Stage::set(recording, options, temp.path()).await?;
+    let (stage, listener) = Stage::set(recording, plan, options, temp.path()).await?;
     let mut replayed = Replayed {
         place: stage.place.clone(),
         seen: Vec::new(),
@@ -97,7 +118,7 @@ pub async fn play(recording: &Recording, options: &Options) -> Result<Replayed, 
         config_after: None,
         overdue: Vec::new(),
     };
-    let server = tokio::spawn(Arc::clone(&stage.stand_in).serve(stage.listener));
+    let server = tokio::spawn(Arc::clone(&stage.stand_in).serve(listener));
     for (index, command) in recording.commands.iter().enumerate() {
         let args: Vec<String> = command
             .args
@@ -109,12 +130,18 @@ pub async fn play(recording: &Recording, options: &Options) -> Result<Replayed, 
             args: &args,
             folder: &stage.root,
             home: &stage.home,
-            environment: &[],
+            environment: &[("USER".to_owned(), "root".to_owned())],
         })
         .map_err(io_error(stage.program.display().to_string()))?;
-        let recorded = recording.terminal.get(index).map_or("", String::as_str);
-        let limit = Duration::from_secs_f64(command.took_s + SLACK_S);
-        let run = conduct(&mut process, &stage.stand_in, recorded);
+        let slack_s = if plan.open.is_some() { OPEN_SLACK_S } else { SLACK_S };
+        let limit = Duration::from_secs_f64(command.took_s + slack_s);
+        let scene = Scene {
+            stage: &stage,
+            recording,
+            steps: plan.steps.iter().filter(|step| step.command == index).collect(),
+            recorded: recording.terminal.get(index).map_or("", String::as_str),
+        };
+        let run = conduct(&mut process, &scene);
         if let Ok(status) = tokio::time::timeout(limit, run).await {
             let status = status.map_err(io_error("waiting for the runner"))?;
             replayed.exits.push(status.code());
@@ -142,22 +169,22 @@ struct Stage {
     home: PathBuf,
     program: PathBuf,
     stand_in: Arc<StandIn>,
-    listener: tokio::net::TcpListener,
 }
 
 impl Stage {
     async fn set(
         recording: &Recording,
+        plan: &Plan,
         options: &Options,
         temp: &Path,
-    ) -> Result<Stage, ReplayError> {
+    ) -> Result<(Stage, tokio::net::TcpListener), ReplayError> {
         let folder = |name: &str| {
             let path = temp.join(name);
             fs::create_dir_all(&path)
                 .map(|()| path)
                 .map_err(io_error(format!("temporary folder {name}")))
         };
-        let (root, home, repositories) = (folder("srv")?, folder("home")?, folder("git")?);
+        let (root, home, repositories) = (folder("srv")?, folder("srv/home")?, folder("git")?);
         git::recover(&recording.exchanges, &repositories)?;
         let (listener, address) = stand_in::listen()
             .await
@@ -176,53 +203,122 @@ impl Stage {
             write("config.toml", &place.transpose(config))?;
         }
         write(".runner_system_id", SYSTEM_ID)?;
+        for (name, text) in &plan.home {
+            fs::write(home.join(name), text).map_err(io_error(name.clone()))?;
+        }
         let program = options
             .program
             .link_in(&temp.join("bin"))
             .map_err(io_error("link to the runner"))?;
-        Ok(Stage {
+        let stage = Stage {
             stand_in: StandIn::new(
                 Script::new(&recording.exchanges),
                 place.clone(),
                 repositories,
+                plan.hold_polls,
             ),
             place,
             root,
             home,
             program,
-            listener,
-        })
+        };
+        Ok((stage, listener))
     }
 }
 
-/// Waits for the end of a command; a `run` gets its signal when all else has happened.
+/// What one command is played with.
+struct Scene<'a> {
+    stage: &'a Stage,
+    recording: &'a Recording,
+    steps: Vec<&'a Step>,
+    /// The recorded terminal of the command.
+    recorded: &'a str,
+}
+
+/// Waits for the end of a command. On the way the steps of its plan are taken; a `run` without any
+/// signal in its plan gets the recorded ones when all else has happened.
 async fn conduct(
     process: &mut RunnerProcess,
-    stand_in: &StandIn,
-    recorded: &str,
+    scene: &Scene<'_>,
 ) -> io::Result<std::process::ExitStatus> {
-    let signals = recorded_signals(recorded);
     let terminal = Arc::clone(process.terminal());
+    let signals = process.signals();
     let script = async {
-        if signals.is_empty() {
-            return std::future::pending().await;
+        for step in &scene.steps {
+            scene.wait(step, &terminal).await;
+            scene.edit(step)?;
+            if let Some(signal) = step.signal {
+                signals.send(signal.into())?;
+            }
         }
-        stand_in
-            .until(|progress| done(stand_in.script(), progress))
-            .await;
-        let gone = removed(recorded);
-        let settled = terminal.until(|text| removed(text) >= gone);
-        let _ = tokio::time::timeout(SETTLE, settled).await;
+        let rest = recorded_signals(scene.recorded);
+        if !rest.is_empty() && scene.steps.iter().all(|step| step.signal.is_none()) {
+            let stand_in = &scene.stage.stand_in;
+            stand_in
+                .until(|progress| done(stand_in.script(), progress))
+                .await;
+            let gone = removed(scene.recorded);
+            let settled = terminal.until(|text| removed(text) >= gone);
+            let _ = tokio::time::timeout(SETTLE, settled).await;
+            for signal in rest {
+                signals.send(signal)?;
+            }
+        }
+        Ok::<(), io::Error>(())
     };
     tokio::select! {
         biased;
         status = process.wait() => return status,
-        () = script => {}
-    }
-    for signal in signals {
-        process.signal(signal)?;
+        done = script => done?,
     }
     process.wait().await
+}
+
+impl Scene<'_> {
+    /// Waits until all conditions of a step hold.
+    async fn wait(&self, step: &Step, terminal: &Terminal) {
+        let stand_in = &self.stage.stand_in;
+        let times = step.times.unwrap_or(1);
+        stand_in
+            .until(|progress| {
+                let log = step.log.as_ref().is_none_or(|text| {
+                    let holds = |log: &Vec<u8>| String::from_utf8_lossy(log).matches(text).count();
+                    progress.traces.values().map(holds).sum::<usize>() >= times
+                });
+                let polls = step.polls.is_none_or(|least| {
+                    let polls = progress.counts.iter();
+                    let polls = polls.filter(|(stream, _)| matches!(stream, Stream::Poll(_)));
+                    polls.map(|(_, count)| count).sum::<usize>() >= least
+                });
+                log && polls && (!step.all || done(stand_in.script(), progress))
+            })
+            .await;
+        if let Some(text) = &step.terminal {
+            terminal
+                .until(|seen| seen.matches(text.as_str()).count() >= times)
+                .await;
+        }
+    }
+
+    /// Changes `config.toml`.
+    fn edit(&self, step: &Step) -> io::Result<()> {
+        if !step.config_after && step.replace.is_none() && step.append.is_none() {
+            return Ok(());
+        }
+        let (place, path) = (&self.stage.place, self.stage.root.join("config.toml"));
+        let mut text = if step.config_after {
+            place.transpose(self.recording.config_after.as_deref().unwrap_or_default())
+        } else {
+            fs::read_to_string(&path)?
+        };
+        for (old, new) in step.replace.iter().flatten() {
+            text = text.replace(&place.transpose(old), &place.transpose(new));
+        }
+        if let Some(more) = &step.append {
+            text.push_str(&place.transpose(more));
+        }
+        fs::write(&path, text)
+    }
 }
 
 /// How many jobs the terminal says are gone.

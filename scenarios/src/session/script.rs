@@ -59,7 +59,7 @@ pub fn stream_of(
         return Stream::Git;
     }
     let api = path.strip_prefix(protocol::path::API_V4).unwrap_or(path);
-    if method == "POST" && api == protocol::path::JOBS_REQUEST {
+    if method == "POST" && path.ends_with(protocol::path::JOBS_REQUEST) {
         let token = header(header::RUNNER_TOKEN).unwrap_or_default();
         return Stream::Poll(token);
     }
@@ -97,6 +97,8 @@ impl Stream {
 pub enum PatchRule {
     /// As its range deserves: 202 if it starts where the log ends, else 416.
     ByRange,
+    /// The body is stored, and yet the answer is a 416 that names the new end.
+    Kept,
     /// With the recorded status, whatever the range. `ahead` is how far the recorded `Range` lies
     /// ahead of what was stored, in bytes; `None` = there was no `Range`, or it named 0.
     Forced {
@@ -161,6 +163,11 @@ fn patch_rules(exchanges: &[Exchange]) -> Vec<PatchRule> {
                     stored += exchange.body.len() as u64;
                 }
                 return PatchRule::ByRange;
+            }
+            let end = stored + exchange.body.len() as u64;
+            if exchange.status == 416 && fits && named == Some(end) {
+                stored = end;
+                return PatchRule::Kept;
             }
             PatchRule::Forced {
                 ahead: named

@@ -54,6 +54,7 @@ pub struct StandIn {
     started: Instant,
     progress: Mutex<Progress>,
     changed: Notify,
+    hold_polls: bool,
 }
 
 /// The answer is to cut the connection.
@@ -63,7 +64,13 @@ struct Cut;
 
 impl StandIn {
     /// A stand-in that plays `script` at `place`, with git repositories in `repositories`.
-    pub fn new(script: Script, place: Place, repositories: PathBuf) -> Arc<StandIn> {
+    /// `hold_polls`: polls that the recording does not have get no answer.
+    pub fn new(
+        script: Script,
+        place: Place,
+        repositories: PathBuf,
+        hold_polls: bool,
+    ) -> Arc<StandIn> {
         Arc::new(StandIn {
             script,
             place,
@@ -71,6 +78,7 @@ impl StandIn {
             started: Instant::now(),
             progress: Mutex::default(),
             changed: Notify::new(),
+            hold_polls,
         })
     }
 
@@ -221,7 +229,15 @@ impl StandIn {
             *count += 1;
             *count - 1
         };
+        // A step of the plan may wait for a request that is held.
+        self.changed.notify_waiters();
         let recorded = self.script.streams.get(stream);
+        if self.hold_polls
+            && matches!(stream, Stream::Poll(_))
+            && recorded.is_none_or(|all| index >= all.len())
+        {
+            return std::future::pending().await;
+        }
         let Some(exchange) = recorded.and_then(|all| all.get(index).or(all.last())) else {
             return Ok(unknown());
         };
@@ -267,6 +283,12 @@ impl StandIn {
                 let mut answer = self.answer(exchange, Some(stored.len() as u64));
                 *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
                 answer
+            }
+            PatchRule::Kept => {
+                if start == Some(stored.len() as u64) {
+                    stored.extend_from_slice(body);
+                }
+                self.answer(exchange, Some(stored.len() as u64))
             }
             PatchRule::Forced { ahead } => {
                 if exchange.status == 202 {

@@ -4,12 +4,29 @@
 use std::fs;
 use std::path::Path;
 
+use scenarios::session::{library, plan};
+
 use super::program::{gauntlet, text};
 
+/// Those that took less than 15 s; the others by `gauntlet replay --all`. One that is open in
+/// `recordings/plans.yml` must differ.
 #[test]
 fn recorded_sessions_replay_clean() {
-    let output = gauntlet(&["replay"]);
+    // They wait most of the time.
+    let output = gauntlet(&["replay", "--jobs", "12"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
+/// Every recording that is not part of this repository has its reason.
+#[test]
+fn plans_name_recordings_or_have_a_reason() {
+    let known: Vec<&str> = library::names().collect();
+    for (name, plan) in plan::plans().expect("plans") {
+        assert!(
+            known.contains(&name.as_str()) || plan.open.is_some(),
+            "plans.yml: no recording `{name}`, and no reason why"
+        );
+    }
 }
 
 /// A recording with one byte changed by hand fails, and the first difference is shown in its context.
