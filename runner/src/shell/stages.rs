@@ -166,6 +166,7 @@ fn get_sources(
         ];
         user_commands(script, context, &commands.concat(), "post_clone_script");
     }
+    give_to_owner(script, &context.git.directories.builds);
     git::finish(script, &context.git);
     Ok(true)
 }
@@ -265,5 +266,23 @@ fn cleanup(script: &mut ScriptWriter, context: &ScriptContext<'_>) -> bool {
         script.remove_file(&context.variables.file_path(&variable.key));
     }
     git::cleanup(script, &context.git);
+    script.remove_file(&owner_file(&context.git.directories.builds));
     true
+}
+
+/// File whose owner all sources are to have, which an executor may leave in the builds directory.
+fn owner_file(builds: &str) -> String {
+    format!("{builds}/.gitlab-build-uid-gid")
+}
+
+/// Gives the sources to the user who runs the job's scripts (recording `debug-trace`).
+fn give_to_owner(script: &mut ScriptWriter, builds: &str) {
+    let (file, quoted) = (owner_file(builds), super::expanding(builds));
+    script.open(&format!("if [ -e {} ]; then", super::expanding(&file)));
+    script.open(&format!("if [ -d {quoted} ]; then"));
+    let owner = format!("$(stat -c '%u:%g' '{file}')");
+    script.line(&format!("chown -R \"{owner}\" '{builds}'"));
+    script.line(&format!("echo \"Setting ownership for {builds} to {owner}\""));
+    script.close("fi");
+    script.close("fi");
 }

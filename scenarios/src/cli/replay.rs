@@ -85,7 +85,11 @@ fn select(what: &[String], all: bool) -> Result<Vec<(Recording, Plan)>, String> 
         let took = |recording: &Recording| -> f64 {
             recording.commands.iter().map(|command| command.took_s).sum()
         };
-        recordings.retain(|recording| all || took(recording) < QUICK_S);
+        recordings.retain(|recording| {
+            let plan = plans.get(&recording.name);
+            let steady = plan.is_none_or(|plan| plan.unsteady.is_none());
+            steady && (all || took(recording) < QUICK_S)
+        });
         // The longest first, so that none of them is left alone at the end.
         recordings.sort_by(|one, other| took(other).total_cmp(&took(one)));
     }

@@ -15,6 +15,8 @@ pub const PLANS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/recor
 pub struct Plan {
     /// Why the recording cannot be replayed yet, or differs. One that replays clean must not have it.
     pub open: Option<String>,
+    /// Why the recording replays clean at most times only. It is played when it is named.
+    pub unsteady: Option<String>,
     /// Differences that are wanted, because the recorded runner has a fault there.
     pub wanted: Vec<Wanted>,
     /// What happens from outside, in order.
