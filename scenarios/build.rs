@@ -56,7 +56,11 @@ fn recordings(root: &Path) -> io::Result<String> {
         for file in sorted(&folder.join(&recording))? {
             let bytes = fs::read(folder.join(&recording).join(&file))?;
             for part in [file.as_bytes(), &bytes] {
-                pack.write_all(&u32::try_from(part.len()).map_err(io::Error::other)?.to_le_bytes())?;
+                pack.write_all(
+                    &u32::try_from(part.len())
+                        .map_err(io::Error::other)?
+                        .to_le_bytes(),
+                )?;
                 pack.write_all(part)?;
             }
         }

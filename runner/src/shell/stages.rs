@@ -282,7 +282,9 @@ fn give_to_owner(script: &mut ScriptWriter, builds: &str) {
     script.open(&format!("if [ -d {quoted} ]; then"));
     let owner = format!("$(stat -c '%u:%g' '{file}')");
     script.line(&format!("chown -R \"{owner}\" '{builds}'"));
-    script.line(&format!("echo \"Setting ownership for {builds} to {owner}\""));
+    script.line(&format!(
+        "echo \"Setting ownership for {builds} to {owner}\""
+    ));
     script.close("fi");
     script.close("fi");
 }

@@ -12,8 +12,8 @@ use crate::engine::verdict::Mismatch;
 use crate::process::RunnerProgram;
 use crate::report::failure::{Hints, command};
 use crate::report::{Line, Verdict};
-use crate::session::replay::{Options, replay as replay_one};
 use crate::session::plan::{self, Plan};
+use crate::session::replay::{Options, replay as replay_one};
 use crate::session::{Recording, library};
 
 pub(super) fn replay(args: &ReplayArgs) -> Result<u8, String> {
@@ -83,7 +83,11 @@ fn select(what: &[String], all: bool) -> Result<Vec<(Recording, Plan)>, String> 
             recordings.extend(library::load(name).map_err(|error| error.to_string())?);
         }
         let took = |recording: &Recording| -> f64 {
-            recording.commands.iter().map(|command| command.took_s).sum()
+            recording
+                .commands
+                .iter()
+                .map(|command| command.took_s)
+                .sum()
         };
         recordings.retain(|recording| {
             let plan = plans.get(&recording.name);

@@ -346,7 +346,11 @@ fn sums(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
             continue;
         };
         // After a refused patch the log at the server lacks bytes that the runner counts.
-        if recording.fitted.get(&job).is_some_and(|fitted| *fitted != Some(true)) {
+        if recording
+            .fitted
+            .get(&job)
+            .is_some_and(|fitted| *fitted != Some(true))
+        {
             continue;
         }
         let Some(update) = serde_json::from_slice::<Value>(&seen.exchange.body).ok() else {

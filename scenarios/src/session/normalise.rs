@@ -57,7 +57,10 @@ impl Place {
     fn restore(&self, text: &str) -> String {
         let text = text.replace(&self.host, RECORDED_HOST);
         // In regular expressions, as for git's `insteadOf`.
-        let text = text.replace(&self.host.replace('.', "\\."), &RECORDED_HOST.replace('.', "\\."));
+        let text = text.replace(
+            &self.host.replace('.', "\\."),
+            &RECORDED_HOST.replace('.', "\\."),
+        );
         text.replace(&self.root, RECORDED_ROOT)
     }
 
@@ -115,9 +118,11 @@ fn limited(text: &str) -> String {
     } else {
         format!("<cut at {at}>")
     };
-    let manager = text[..at]
-        .rfind(" 00O")
-        .map_or(0, |manager| text[manager..at].find('\n').map_or(at, |end| manager + end + 1));
+    let manager = text[..at].rfind(" 00O").map_or(0, |manager| {
+        text[manager..at]
+            .find('\n')
+            .map_or(at, |end| manager + end + 1)
+    });
     format!("{}{cut}{}", &text[..manager], &text[at..])
 }
 
@@ -127,7 +132,8 @@ fn without_lfs_line(text: &str) -> String {
     let lines = text.split_inclusive('\n').filter(|line| {
         let plain = line.strip_prefix("<time> 01O ").unwrap_or(line);
         let dropped = after_checkout && plain == "\n";
-        after_checkout = plain.contains("Checking out ") && plain.contains(" as detached HEAD (ref is ");
+        after_checkout =
+            plain.contains("Checking out ") && plain.contains(" as detached HEAD (ref is ");
         !dropped
     });
     lines.collect()
@@ -144,8 +150,15 @@ fn by_stream(text: &str) -> String {
         match stream {
             // A line that was cut because it is long goes on in the next one, without its end of line.
             Some(stream @ ("01O" | "01E")) if line.get(10..11) == Some("+") => {
-                let target = if stream == "01E" { &mut errors } else { &mut out };
-                let last = target.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
+                let target = if stream == "01E" {
+                    &mut errors
+                } else {
+                    &mut out
+                };
+                let last = target
+                    .trim_end_matches('\n')
+                    .rfind('\n')
+                    .map_or(0, |at| at + 1);
                 let head = format!("<time> {stream}");
                 if target[last..].starts_with(&head) && !target[last..].contains('\r') {
                     target.truncate(target.trim_end_matches('\n').len());
@@ -180,7 +193,11 @@ pub fn config(text: &str) -> String {
         match line.split_once(KEY) {
             Some((indent, stamp)) if !stamp.starts_with("0001-") => {
                 // Whole seconds or not is a rule.
-                let kind = if stamp.contains('.') { "<time>.<fraction>" } else { "<time>" };
+                let kind = if stamp.contains('.') {
+                    "<time>.<fraction>"
+                } else {
+                    "<time>"
+                };
                 out.extend([indent, KEY, kind, "\n"]);
             }
             _ => out.push_str(line),
@@ -226,7 +243,11 @@ fn job_pid(line: &str) -> String {
     if digits == 0 || !pid[digits..].starts_with(' ') {
         return line.to_owned();
     }
-    format!("{}bash: line {number}: <pid>{}", &line[..at], &pid[digits..])
+    format!(
+        "{}bash: line {number}: <pid>{}",
+        &line[..at],
+        &pid[digits..]
+    )
 }
 
 /// Length of `2026-11-25T01:49:03.868591Z`.

@@ -133,12 +133,20 @@ pub async fn play(
             environment: &[("USER".to_owned(), "root".to_owned())],
         })
         .map_err(io_error(stage.program.display().to_string()))?;
-        let slack_s = if plan.open.is_some() { OPEN_SLACK_S } else { SLACK_S };
+        let slack_s = if plan.open.is_some() {
+            OPEN_SLACK_S
+        } else {
+            SLACK_S
+        };
         let limit = Duration::from_secs_f64(command.took_s + slack_s);
         let scene = Scene {
             stage: &stage,
             recording,
-            steps: plan.steps.iter().filter(|step| step.command == index).collect(),
+            steps: plan
+                .steps
+                .iter()
+                .filter(|step| step.command == index)
+                .collect(),
             recorded: recording.terminal.get(index).map_or("", String::as_str),
         };
         let run = conduct(&mut process, &scene);
