@@ -8,6 +8,7 @@ use super::args::ResetTokenArgs;
 use super::session;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, RunnerConfig, Value};
+use crate::logging;
 use protocol::runners::ResetTokenAnswer;
 
 pub(super) fn reset_token(args: &ResetTokenArgs) -> Result<(), Failure> {
@@ -27,9 +28,13 @@ pub(super) fn reset_token(args: &ResetTokenArgs) -> Result<(), Failure> {
                 tracing::error!("Failed to reset runner authentication token");
                 continue;
             }
-            return Err(Failure::Fatal(
-                "Failed to reset runner authentication token".to_owned(),
-            ));
+            tracing::error!(
+                target: logging::FATAL,
+                id = args.id,
+                name = args.name,
+                "Failed to reset runner authentication token"
+            );
+            return Err(Failure::Logged);
         };
         put(&mut config, index, &answer)?;
     }

@@ -288,8 +288,5 @@ fn text(method: &Method, url: &str, answer: &Answer) -> String {
 }
 
 fn no_answer(method: &Method, url: &str, error: &CallError) -> String {
-    match error {
-        CallError::Transport(error) => format!("couldn't execute {method} against {url}: {error}"),
-        CallError::Cancelled => "cancelled".to_owned(),
-    }
+    error.text(super::call::JSON_STEPS, method, url)
 }

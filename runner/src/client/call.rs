@@ -74,6 +74,8 @@ pub(super) struct Ended {
     /// For logs.
     pub(super) url: String,
     pub(super) correlation_id: String,
+    /// A retry is waited for.
+    waits: bool,
 }
 
 /// An answer, whatever its status.
@@ -86,10 +88,34 @@ pub(super) struct Answer {
 /// Why no answer came.
 pub(super) enum CallError {
     /// The cancel token ended the call.
-    Cancelled,
+    Cancelled {
+        /// A request was under way; otherwise a retry was waited for.
+        asked: bool,
+    },
     /// The transport failed.
     Transport(TransportError),
 }
+
+impl CallError {
+    /// Text for the process log. `steps` names what was done, as in `execute JSON request`.
+    pub(super) fn text(&self, steps: &str, method: &Method, url: &str) -> String {
+        let error = match self {
+            CallError::Cancelled { asked: false } => {
+                return format!("{steps}: execute request: context canceled");
+            }
+            CallError::Cancelled { asked: true } => "context canceled",
+            CallError::Transport(error) => error.message.as_str(),
+        };
+        let (first, rest) = method.as_str().split_at(1);
+        let verb = format!("{first}{}", rest.to_lowercase());
+        format!(
+            "{steps}: execute request: couldn't execute {method} against {url}: {verb} \"{url}\": {error}"
+        )
+    }
+}
+
+/// Steps of a call with a JSON body.
+pub(super) const JSON_STEPS: &str = "execute JSON request";
 
 impl Answer {
     /// A header as text; empty if absent.
@@ -156,10 +182,11 @@ impl ApiClient {
     pub(super) async fn call(&self, call: Call<'_>) -> Ended {
         let url = format!("{}{}", self.base, call.path);
         let mut ended = Ended {
-            answer: Err(CallError::Cancelled),
+            answer: Err(CallError::Cancelled { asked: true }),
             back_pressured: false,
             correlation_id: call.request_id.clone(),
             url,
+            waits: false,
         };
         let work = self.attempts(&call, &mut ended);
         match call.cancel {
@@ -171,7 +198,8 @@ impl ApiClient {
                     () = cancel.cancelled() => false,
                 };
                 if !finished {
-                    ended.answer = Err(CallError::Cancelled);
+                    let asked = !ended.waits;
+                    ended.answer = Err(CallError::Cancelled { asked });
                 }
             }
         }
@@ -214,7 +242,9 @@ impl ApiClient {
                 url = ended.url,
                 "Waiting before making the next call"
             );
+            ended.waits = true;
             tokio::time::sleep(pause).await;
+            ended.waits = false;
         }
     }
 

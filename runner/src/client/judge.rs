@@ -31,7 +31,7 @@ pub(super) fn describe(
     body: &[u8],
 ) -> String {
     let line = status_line(status);
-    if !is_json(headers) {
+    if status.is_success() || !is_json(headers) {
         return line;
     }
     let message = rendered_message(body).unwrap_or_default();

@@ -3,7 +3,7 @@ use http::Method;
 use protocol::trace::{ContentRange, resync_offset};
 use protocol::{JobStatus, header, path};
 
-use super::call::{ApiClient, Body, Call, CallError};
+use super::call::{ApiClient, Body, Call};
 use super::judge::status_line;
 use super::outcome::{JobCredentials, PatchOutcome, PatchState};
 use super::update::answer_interval;
@@ -43,13 +43,10 @@ impl ApiClient {
         let answer = match ended.answer {
             Ok(answer) => answer,
             Err(error) => {
-                let text = match error {
-                    CallError::Transport(error) => error.to_string(),
-                    CallError::Cancelled => "cancelled".to_owned(),
-                };
+                let steps = "measured raw request: execute raw request";
                 tracing::error!(
-                    "Appending trace to coordinator... error couldn't execute PATCH against {}: {text}",
-                    ended.url
+                    "Appending trace to coordinator... error {}",
+                    error.text(steps, &Method::PATCH, &ended.url)
                 );
                 return PatchOutcome {
                     state: PatchState::Failed,

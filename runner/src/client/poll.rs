@@ -2,7 +2,7 @@ use http::{Method, StatusCode};
 use protocol::{JobPayload, JobRequest, go_json, header, path};
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Answer, ApiClient, Body, Call, CallError};
+use super::call::{Answer, ApiClient, Body, Call, CallError, JSON_STEPS};
 use super::judge::{describe, is_json, status_line};
 use super::outcome::{JobCredentials, JobRequestOutcome, JobRequestResult, ReceivedJob};
 
@@ -30,14 +30,16 @@ impl ApiClient {
         let id = ended.correlation_id.as_str();
         let result = match &ended.answer {
             Ok(answer) => self.judge_poll(answer, &ended.url, id),
-            Err(CallError::Cancelled) => JobRequestResult::Cancelled,
-            Err(CallError::Transport(error)) => {
+            Err(error) => {
                 tracing::warn!(
                     correlation_id = id,
-                    status = format!("couldn't execute POST against {}: {error}", ended.url),
+                    status = error.text(JSON_STEPS, &Method::POST, &ended.url),
                     "Checking for jobs... failed"
                 );
-                JobRequestResult::Failed
+                match error {
+                    CallError::Cancelled { .. } => JobRequestResult::Cancelled,
+                    CallError::Transport(_) => JobRequestResult::Failed,
+                }
             }
         };
         JobRequestOutcome {

@@ -1,7 +1,7 @@
 use http::Method;
 use protocol::{JobStatus, JobUpdate, header, path};
 
-use super::call::{Answer, ApiClient, Body, Call, CallError};
+use super::call::{Answer, ApiClient, Body, Call, JSON_STEPS};
 use super::interval::{IntervalIssue, parse_interval};
 use super::judge::describe;
 use super::outcome::{JobCredentials, UpdateOutcome, UpdateResult};
@@ -36,12 +36,7 @@ impl ApiClient {
         let answer = match ended.answer {
             Ok(answer) => answer,
             Err(error) => {
-                let status = match error {
-                    CallError::Transport(error) => {
-                        format!("couldn't execute PUT against {}: {error}", ended.url)
-                    }
-                    CallError::Cancelled => "cancelled".to_owned(),
-                };
+                let status = error.text(JSON_STEPS, &Method::PUT, &ended.url);
                 tracing::warn!(
                     bytesize,
                     checksum,

@@ -17,6 +17,9 @@ use crate::shell::{ConfigHooks, ScriptContext, stage_script};
 /// Name of the step that runs after the others, whatever happened to them.
 const AFTER_SCRIPT: &str = "after_script";
 
+/// Line of the process log about a job whose files may be left.
+const NOT_CLEANED: &str = "Error while executing file based variables removal script";
+
 /// Runs the stages of one job.
 pub(super) struct Stages<'a> {
     pub(super) job: &'a mut JobRun,
@@ -34,6 +37,18 @@ pub(super) struct Stages<'a> {
 impl Stages<'_> {
     /// All stages, in order.
     pub(super) async fn run(&mut self) -> Result<(), JobFailure> {
+        let result = self.in_order().await;
+        // The stage that cleans up cannot run any more; those who look after the machine must know.
+        let error = match self.stop.cause() {
+            None | Some(Cause::GetSourcesTimeout(_)) => return result,
+            Some(cause) if cause.is_timeout() => "context deadline exceeded",
+            Some(_) => "context canceled",
+        };
+        tracing::warn!(error, "{NOT_CLEANED}");
+        result
+    }
+
+    async fn in_order(&mut self) -> Result<(), JobFailure> {
         let stop = self.stop;
         let prepared = self.stage(&Stage::PrepareScript, None, stop).await;
         self.not_stopped()?;
@@ -70,7 +85,7 @@ impl Stages<'_> {
         let uploaded = self.stage(&upload, None, stop).await;
         self.not_stopped()?;
         if let Err(error) = self.stage(&Stage::CleanupFileVariables, None, stop).await {
-            tracing::warn!(%error, "Error while executing file based variables removal script");
+            tracing::warn!(%error, "{NOT_CLEANED}");
         }
         self.not_stopped()?;
         result?;
@@ -174,7 +189,15 @@ impl Stages<'_> {
             self.after_script(&after_stop),
         )
         .await;
-        self.not_stopped()?;
+        if let Some(cause) = self.stop.cause() {
+            if let Err(error) = after
+                && !cause.is_timeout()
+                && self.ready.settings.after_script_ignore_errors
+            {
+                self.after_script_failed(&error);
+            }
+            return Err(cause.failure());
+        }
         if let Err(error) = after {
             if self.ready.settings.after_script_ignore_errors {
                 self.after_script_failed(&error);

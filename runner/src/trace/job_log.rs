@@ -195,26 +195,33 @@ impl JobLog {
     }
 }
 
+/// What the manager says in a job's log stands in the process log too, with the job's fields.
 impl ManagerLines for JobLog {
     fn println(&self, text: &str) {
+        tracing::debug!("{text}");
         self.manager(&format!("{RESET_CURRENT_LINE}{text}{RESET}\n"));
     }
 
     fn infoln(&self, text: &str) {
+        tracing::info!("{text}");
         self.manager(&format!("{GREEN}{text}{RESET}\n"));
     }
 
     fn warningln(&self, text: &str) {
+        tracing::warn!("{text}");
         self.manager(&format!("{YELLOW}WARNING: {text}{RESET}\n"));
     }
 
     fn errorln(&self, text: &str) {
+        // The job may still go well: for the process it is a warning.
+        tracing::warn!("{text}");
         self.manager(&format!("{RED}ERROR: {text}{RESET}\n"));
     }
 }
 
 impl LogSink for JobLog {
     fn title(&self, text: &str) {
+        tracing::debug!("{CYAN}{text}{RESET}");
         self.manager(&format!("{RESET_CURRENT_LINE}{CYAN}{text}{RESET}{RESET}\n"));
     }
 

@@ -1,5 +1,6 @@
 //! Says where a replay differs from its recording, the first difference of each kind in its context.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::Value;
@@ -45,6 +46,7 @@ pub fn compare(recording: &Recording, replayed: &Replayed) -> Vec<Difference> {
     logs(recording, replayed, &mut differences);
     requests(recording, replayed, &mut differences);
     sums(recording, replayed, &mut differences);
+    terminals(recording, replayed, &mut differences);
     configuration(recording, replayed, &mut differences);
     differences
 }
@@ -382,6 +384,45 @@ fn sums(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
                 context: Vec::new(),
             });
         }
+    }
+}
+
+/// The runner's own log: each line of one side must be somewhere on the other. How often, and in which
+/// order, depends on timers and on what runs at once.
+fn terminals(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
+    for (index, command) in recording.commands.iter().enumerate() {
+        let set = |text: &str, place: &Place| -> BTreeSet<String> {
+            text.lines()
+                .filter_map(|line| normalise::terminal_line(line, place))
+                .collect()
+        };
+        let expected = recording.terminal.get(index).map_or("", String::as_str);
+        // What is said at level debug is each runner's own affair, as are the words of help texts.
+        if expected.contains("Feeding runners to channel") || expected.contains("USAGE:") {
+            continue;
+        }
+        let expected = set(expected, &Place::recorded());
+        let actual = replayed.terminal.get(index).map_or("", String::as_str);
+        let actual = set(actual, &replayed.place);
+        let show = |lines: Vec<&String>| match lines.first() {
+            None => "no further lines".to_owned(),
+            Some(first) => format!("{} ({} such lines)", visible(first), lines.len()),
+        };
+        let missing: Vec<_> = expected.difference(&actual).collect();
+        let more: Vec<_> = actual.difference(&expected).collect();
+        if missing.is_empty() && more.is_empty() {
+            continue;
+        }
+        out.push(Difference {
+            place: format!("terminal of `gitlab-runner {}`", command.args.join(" ")),
+            context: missing
+                .iter()
+                .map(|line| format!("- {}", visible(line)))
+                .chain(more.iter().map(|line| format!("+ {}", visible(line))))
+                .collect(),
+            expected: show(missing),
+            actual: show(more),
+        });
     }
 }
 

@@ -344,6 +344,101 @@ fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
     format!("{}{by}{}", &line[..start], &line[start + length..])
 }
 
+/// Fields of the runner's own log that are volatile, and what they are replaced by.
+const VOLATILE_FIELDS: [&str; 13] = [
+    "pid",
+    "builds",
+    "duration_s",
+    "bytesize",
+    "checksum",
+    "job-log",
+    "sent-log",
+    "correlation_id",
+    "revision",
+    "version",
+    "time",
+    "retry-after",
+    "retryAfter",
+];
+
+/// Lines of the recorded runner about executors that its build happens to have.
+const OF_THE_BUILD: [&str; 9] = [
+    "docker+machine",
+    "level=debug",
+    "\"level\":\"debug\"",
+    // A referee that `run-single` tries.
+    "referee\x1b[0;m=metrics",
+    // Of another program.
+    "Built:",
+    "GO version:",
+    "Git branch:",
+    "Git revision:",
+    // Some recordings end before this one is written.
+    "Can exit now!",
+];
+
+/// A line of the runner's own log without what is volatile; `None` = the line does not matter.
+pub fn terminal_line(line: &str, place: &Place) -> Option<String> {
+    if OF_THE_BUILD.iter().any(|mark| line.contains(mark)) {
+        return None;
+    }
+    let mut line = ids(&place.restore(line));
+    for field in VOLATILE_FIELDS {
+        for (marker, ends) in [
+            (format!("{field}="), &[' ', '\n'][..]),
+            (format!("{field}\x1b[0;m="), &[' ', '\n']),
+            (format!("\"{field}\":"), &[',', '}']),
+        ] {
+            line = without_value(&line, &marker, ends);
+        }
+    }
+    // Every HTTP library has its own words for a connection that breaks.
+    for verb in ["Post", "Put", "Patch", "Get", "Delete"] {
+        let marker = format!(": {verb} \"http");
+        if let Some(at) = line.find(&marker)
+            && let Some(end) = line[at + marker.len()..].find("\": ")
+            && !line.contains("context canceled")
+        {
+            line.truncate(at + marker.len() + end + 3);
+            line.push_str("<error>");
+        }
+    }
+    // `2026/11/25 11:27:37 Updated …`.
+    let is_date = |text: &str| {
+        let bytes = text.as_bytes();
+        bytes.len() == 20 && bytes[4] == b'/' && bytes[13] == b':' && bytes[0].is_ascii_digit()
+    };
+    if line.get(..20).is_some_and(is_date) {
+        line.replace_range(..20, "<time> ");
+    }
+    // Messages are padded to a width, which depends on the length of names of this place.
+    let mut out = String::with_capacity(line.len());
+    for c in line.trim_end().chars() {
+        if c != ' ' || !out.ends_with(' ') {
+            out.push(c);
+        }
+    }
+    Some(out.replace(" \x1b[0;m", "\x1b[0;m"))
+}
+
+/// Replaces what stands between `marker`, at the start of a word, and the next of `ends`.
+fn without_value(line: &str, marker: &str, ends: &[char]) -> String {
+    let Some(at) = line.match_indices(marker).map(|(at, _)| at).find(|at| {
+        let before = line[..*at].chars().next_back();
+        before.is_none_or(|c| matches!(c, ' ' | 'm' | ',' | '{'))
+    }) else {
+        return line.to_owned();
+    };
+    let (head, tail) = line.split_at(at + marker.len());
+    // A quoted value may hold an end.
+    let skip = tail
+        .strip_prefix('"')
+        .and_then(|rest| rest.find('"'))
+        .map_or(0, |end| end + 2);
+    let end = tail[skip..].find(ends).map_or(tail.len(), |end| skip + end);
+    format!("{head}<…>{}", &tail[end..])
+}
+
 /// Members of `info` that tell one build from another.
 const BUILD_MEMBERS: [&str; 4] = ["version", "revision", "platform", "architecture"];
 

@@ -252,9 +252,10 @@ impl Owner {
             Err(error) => {
                 let (runner, name) = names(entry);
                 tracing::error!(
+                    correlation_id = self.options.random.request_id(),
                     runner,
                     runner_name = name,
-                    status = error.to_string(),
+                    status = format!("get client: new client: {error}"),
                     "Checking for jobs... client error"
                 );
                 let now = self.now();
@@ -309,6 +310,21 @@ impl Owner {
             Message::JobRemoved { ticket, payload } => {
                 self.scheduler.job_removed(ticket);
                 self.job_list("Removed job from processing list", ticket, &payload);
+            }
+            Message::SystemFailure { ticket, error } => {
+                let Some(entry) = self.scheduler.entry(ticket) else {
+                    return;
+                };
+                let (runner, name) = names(entry);
+                tracing::warn!(
+                    builds = self.builds(),
+                    error,
+                    executor = entry.data.config.executor,
+                    max_builds = self.max_builds(),
+                    runner,
+                    runner_name = name,
+                    "Failed to process runner"
+                );
             }
             Message::Done { ticket } => self.scheduler.done(ticket, now),
         }
@@ -427,7 +443,12 @@ impl Owner {
         tracing::info!(builds, max_builds, "Configuration loaded");
         for runner in self.config.runners() {
             if runner.url.trim_end_matches('/').ends_with("/ci") {
-                tracing::warn!("The runner URL contains a legacy '/ci' suffix.");
+                let short = protocol::token::short(&runner.token);
+                tracing::warn!(
+                    runner = (!short.is_empty()).then_some(short),
+                    runner_name = runner.name,
+                    "{LEGACY_CI_SUFFIX}"
+                );
             }
             if runner.token.trim().is_empty() {
                 tracing::warn!(
@@ -503,6 +524,13 @@ impl Owner {
         );
     }
 }
+
+/// Warning about a `url` that ends in `/ci` (RUN-CFG-16).
+const LEGACY_CI_SUFFIX: &str = "The runner URL contains a legacy '/ci' suffix.
+  This suffix is deprecated and should be removed from the configuration.
+  Git submodules may fail to clone with authentication errors if this suffix is present.
+  Please update the 'url' field in your config.toml to remove the '/ci' suffix.
+  See https://docs.gitlab.com/runner/configuration/advanced-configuration.html#legacy-ci-url-suffix";
 
 /// Short token and name of an entry.
 fn names(entry: &Entry<EntryData>) -> (&str, &str) {

@@ -41,6 +41,8 @@ pub(super) enum Message {
         ticket: Ticket,
         payload: Arc<JobPayload>,
     },
+    /// A job failed because of the runner or what it runs on.
+    SystemFailure { ticket: Ticket, error: String },
     /// The worker is free.
     Done { ticket: Ticket },
 }
@@ -230,19 +232,20 @@ impl Worker {
                 key: received.tls.key,
             },
         };
-        let result = self
+        let (result, system_failure) = self
             .run(run, &payload)
             .instrument(logging::job_span(&payload))
             .await;
         self.finish(trace, &result).await;
-        self.tell(Message::JobRemoved {
-            ticket: self.ticket,
-            payload,
-        });
+        let ticket = self.ticket;
+        self.tell(Message::JobRemoved { ticket, payload });
+        if let Some(error) = system_failure {
+            self.tell(Message::SystemFailure { ticket, error });
+        }
     }
 
-    /// Runs the job, and logs how it ended.
-    async fn run(&self, run: JobRun, payload: &JobPayload) -> JobResult {
+    /// Runs the job, and logs how it ended. The text is that of a system failure.
+    async fn run(&self, run: JobRun, payload: &JobPayload) -> (JobResult, Option<String>) {
         let begin = Instant::now();
         let log = Arc::clone(&run.log);
         let outcome = tokio::select! {
@@ -265,7 +268,7 @@ impl Worker {
         let duration_s = begin.elapsed().as_secs_f64();
         let Some(failure) = outcome.failure else {
             tracing::info!(duration_s, "job-status" = "success", "Job succeeded");
-            return JobResult::success();
+            return (JobResult::success(), None);
         };
         let reason = failure.reason.as_str();
         if failure.reason == FailureReason::RunnerSystemFailure {
@@ -289,10 +292,12 @@ impl Worker {
             );
         }
         let supported = payload.features.get().failure_reasons.get();
-        JobResult::failed(
+        let result = JobResult::failed(
             failure.reason.mapped_for(&supported).as_str(),
             failure.exit_code,
-        )
+        );
+        let system = failure.reason == FailureReason::RunnerSystemFailure;
+        (result, system.then_some(failure.message))
     }
 
     /// Delivers the end of a job; after [`Worker::kill`] only for a short time.
