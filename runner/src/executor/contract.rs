@@ -55,8 +55,9 @@ pub struct StageCommand {
 
 /// Runs the stages of one job.
 ///
-/// The job calls `prepare` (again after a failure), then `run` for each stage, one at a time, then
-/// `finish` and `cleanup`, which come also after a failure.
+/// The job calls `prepare` (up to three times, with `cleanup` after each failure, which makes the
+/// executor as good as new), then `run` for each stage, one at a time, then `finish` and `cleanup`,
+/// which come also after a failure.
 pub trait Executor: Send + fmt::Debug {
     /// Name as in `Preparing the "shell" executor`.
     fn name(&self) -> &'static str;

@@ -270,7 +270,12 @@ async fn prepare_attempts(
             // Directories that are not allowed must not be prepared.
             plan.ready(job, environment, &mut Vec::new())?;
         }
-        match job.executor.prepare(log.as_ref(), stop.token()).await {
+        let prepared = job.executor.prepare(log.as_ref(), stop.token()).await;
+        if prepared.is_err() {
+            // The next attempt must find nothing of this one (EXE-GEN-03).
+            job.executor.cleanup().await;
+        }
+        match prepared {
             Ok(()) => {
                 let environment = job.executor.environment();
                 return plan.ready(job, environment, &mut Vec::new());
