@@ -25,6 +25,11 @@ pub(super) fn parse_interval(value: &str) -> Result<Duration, IntervalIssue> {
     Ok(Duration::from_nanos(nanos as u64).min(MAX_INTERVAL))
 }
 
+/// Go's words for text that is no whole number.
+pub(super) fn not_an_integer(text: &str) -> String {
+    format!("strconv.Atoi: parsing {text:?}: invalid syntax")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

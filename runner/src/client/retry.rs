@@ -54,9 +54,12 @@ fn reset_time(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
             .filter(|pause| !pause.is_zero()),
         Err(error) => {
             tracing::warn!(
+                parent: None,
                 header = "RateLimit-ResetTime",
                 "headerValue" = value,
-                %error,
+                error = format!(
+                    "parsing time {value:?} as \"Mon, 02 Jan 2006 15:04:05 MST\": {error}"
+                ),
                 "Couldn't parse rate limit header"
             );
             None
@@ -67,21 +70,21 @@ fn reset_time(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
 /// `Retry-After`: whole seconds above zero. A date is not taken.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = text(headers, header::RETRY_AFTER)?;
-    match value.parse::<i64>() {
-        Ok(seconds) => u64::try_from(seconds)
-            .ok()
-            .filter(|seconds| *seconds > 0)
-            .map(Duration::from_secs),
-        Err(error) => {
-            tracing::warn!(
-                header = "Retry-After",
-                "headerValue" = value,
-                %error,
-                "Couldn't parse retry after header"
-            );
-            None
-        }
-    }
+    let Ok(seconds) = value.parse::<i64>() else {
+        // No runner on these records, as on those of waits.
+        tracing::warn!(
+            parent: None,
+            header = "Retry-After",
+            "headerValue" = value,
+            error = super::interval::not_an_integer(value),
+            "Couldn't parse retry after header"
+        );
+        return None;
+    };
+    u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
 }
 
 /// 100 ms doubling, drawn between 100 ms and that (WIRE-RTY-04).

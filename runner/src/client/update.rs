@@ -3,7 +3,7 @@ use protocol::{JobStatus, JobUpdate, header, path};
 
 use super::call::{Answer, ApiClient, Body, Call, JSON_STEPS};
 use super::interval::{IntervalIssue, parse_interval};
-use super::judge::describe;
+use super::judge::status_line;
 use super::outcome::{JobCredentials, UpdateOutcome, UpdateResult};
 use crate::logging;
 
@@ -67,15 +67,7 @@ impl ApiClient {
         );
         let job_status = answer.header(header::JOB_STATUS);
         let (result, message, warn) = judge(answer.status.as_u16(), job_status);
-        let status = warn.then(|| {
-            describe(
-                &Method::PUT,
-                &ended.url,
-                answer.status,
-                &answer.headers,
-                &answer.body,
-            )
-        });
+        let status = warn.then(|| status_line(answer.status));
         macro_rules! record {
             ($level:ident) => {
                 tracing::$level!(
@@ -163,7 +155,7 @@ pub(super) fn answer_interval(
                 bytesize = output.map(|(bytesize, _)| bytesize),
                 checksum = output.map(|(_, checksum)| checksum),
                 correlation_id,
-                error = format!("\"{value}\" is not a number of whole seconds"),
+                error = super::interval::not_an_integer(value),
                 "header-value" = value,
                 job,
                 "Failed to parse \"X-GitLab-Trace-Update-Interval\" header"

@@ -1,11 +1,11 @@
 //! The life of a job (runner.md 5): order and time on a paused clock with a scripted executor, output
 //! with a real bash, sources with a real git.
 
-// GIT
-// hooks
+mod git;
+mod hooks;
 mod order;
-// processes
-// shell
+mod processes;
+mod shell;
 mod stops;
 mod support;
-// variables
+mod variables;

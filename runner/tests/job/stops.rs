@@ -21,7 +21,9 @@ fn slow(stage: &str, duration: u64) -> ScriptedJob {
 }
 
 fn full_job() -> TestJob {
-    TestJob::new().with_caches_and_artifacts().after_script(&["c"])
+    TestJob::new()
+        .with_caches_and_artifacts()
+        .after_script(&["c"])
 }
 
 /// Runs a job and calls `act` after some time.
@@ -44,7 +46,8 @@ fn abort(signals: &JobSignals) {
 
 /// Whether the script of a stage exports this status.
 fn has_status(ran: &Ran, stage: &str, status: &str) -> bool {
-    ran.script(stage).contains(&format!("export CI_JOB_STATUS={status}\\n"))
+    ran.script(stage)
+        .contains(&format!("export CI_JOB_STATUS={status}\\n"))
 }
 
 /// Proves RUN-JOB-11.
@@ -54,7 +57,9 @@ async fn after_script_has_five_minutes() {
     assert_eq!(ran.took, 300);
     assert!(ran.outcome.is_success());
     assert!(has_status(&ran, "after_script", "success"));
-    assert!(ran.text().contains("WARNING: after_script could not run to completion because the timeout was exceeded."));
+    assert!(ran.text().contains(
+        "WARNING: after_script could not run to completion because the timeout was exceeded."
+    ));
 }
 
 /// Proves RUN-JOB-12.
@@ -67,11 +72,21 @@ async fn script_timeout_is_seen_by_after_script() {
     assert!(has_status(&ran, "after_script", "timedout"));
     assert_eq!(
         ran.failure(),
-        ("script timeout: context deadline exceeded", "job_execution_timeout", 0)
+        (
+            "script timeout: context deadline exceeded",
+            "job_execution_timeout",
+            0
+        )
     );
     assert_eq!(
         ran.stages()[4..],
-        ["step_script", "after_script", "archive_cache_on_failure", "upload_artifacts_on_failure", "cleanup_file_variables"]
+        [
+            "step_script",
+            "after_script",
+            "archive_cache_on_failure",
+            "upload_artifacts_on_failure",
+            "cleanup_file_variables"
+        ]
     );
 }
 
@@ -84,7 +99,10 @@ async fn job_timeout_ends_everything() {
         assert_eq!(ran.took, limit);
         assert_eq!(ran.stages().last(), Some(&"step_script"));
         let message = format!("execution took longer than {text} seconds");
-        assert_eq!(ran.failure(), (message.as_str(), "job_execution_timeout", 0));
+        assert_eq!(
+            ran.failure(),
+            (message.as_str(), "job_execution_timeout", 0)
+        );
     }
 }
 
@@ -102,7 +120,9 @@ async fn a_stuck_stage_is_left_after_five_minutes() {
     };
     stuck.stop_delay = seconds(100_000);
     let job = full_job().with("runner_info", json!({"timeout": 2}));
-    let ran = job.scripted(ScriptedJob::default().with_stage("step_script", stuck)).await;
+    let ran = job
+        .scripted(ScriptedJob::default().with_stage("step_script", stuck))
+        .await;
     assert_eq!(ran.took, 302);
     let end = "WARNING: Timed out waiting for the build to finish\n\
         ERROR: Job failed: execution took longer than 2s seconds\n";
@@ -118,16 +138,29 @@ async fn a_cancelled_script_is_followed_by_after_script_and_uploads() {
     assert!(has_status(&ran, "after_script", "canceled"));
     assert_eq!(
         ran.stages()[5..],
-        ["after_script", "archive_cache_on_failure", "upload_artifacts_on_failure", "cleanup_file_variables"]
+        [
+            "after_script",
+            "archive_cache_on_failure",
+            "upload_artifacts_on_failure",
+            "cleanup_file_variables"
+        ]
     );
-    assert!(ran.text().contains("WARNING: script canceled externally (UI, API)\n"));
+    assert!(
+        ran.text()
+            .contains("WARNING: script canceled externally (UI, API)\n")
+    );
     assert_eq!(ran.failure(), ("canceled", "job_canceled", 0));
 }
 
 /// Proves RUN-JOB-16.
 #[tokio::test(start_paused = true)]
 async fn a_cancel_before_the_script_ends_the_job() {
-    for stage in ["prepare_script", "get_sources", "restore_cache", "download_artifacts"] {
+    for stage in [
+        "prepare_script",
+        "get_sources",
+        "restore_cache",
+        "download_artifacts",
+    ] {
         let ran = with_act(full_job(), slow(stage, 1000), seconds(40), cancel).await;
         assert_eq!(ran.took, 40, "{stage}");
         assert_eq!(ran.stages().last(), Some(&stage));
@@ -138,7 +171,12 @@ async fn a_cancel_before_the_script_ends_the_job() {
 /// Proves RUN-JOB-17.
 #[tokio::test(start_paused = true)]
 async fn a_cancel_after_the_script_changes_nothing() {
-    for stage in ["after_script", "archive_cache", "upload_artifacts_on_success", "cleanup_file_variables"] {
+    for stage in [
+        "after_script",
+        "archive_cache",
+        "upload_artifacts_on_success",
+        "cleanup_file_variables",
+    ] {
         let ran = with_act(full_job(), slow(stage, 100), seconds(40), cancel).await;
         assert_eq!(ran.took, 100, "{stage}");
         assert!(ran.outcome.is_success(), "{stage}");
@@ -173,7 +211,10 @@ async fn an_interrupt_ends_the_job_with_its_signal() {
     let ran = with_act(full_job(), slow("step_script", 1000), seconds(40), act).await;
     assert_eq!(ran.took, 40);
     assert_eq!(ran.stages().last(), Some(&"step_script"));
-    assert_eq!(ran.failure(), ("aborted: terminated", "runner_interrupted", 0));
+    assert_eq!(
+        ran.failure(),
+        ("aborted: terminated", "runner_interrupted", 0)
+    );
     let line = "WARNING: after_script failed, but job will continue unaffected: context canceled\n";
     assert!(ran.text().contains(line), "{}", ran.text());
 }
@@ -198,7 +239,11 @@ async fn early_limits_end_the_job() {
     let ran = job.scripted(slow("get_sources", 1000)).await;
     assert_eq!(
         ran.failure(),
-        ("get sources timeout: exceeded timeout of 30s", "job_execution_timeout", 0)
+        (
+            "get sources timeout: exceeded timeout of 30s",
+            "job_execution_timeout",
+            0
+        )
     );
     assert_eq!((ran.took, ran.stages().last()), (30, Some(&"get_sources")));
 }

@@ -335,11 +335,7 @@ impl Ran {
     /// Message, reason and exit code of a failure.
     pub(crate) fn failure(&self) -> (&str, &str, i32) {
         let failure = self.outcome.failure.as_ref().expect("a failure");
-        (
-            &failure.message,
-            failure.reason.as_str(),
-            failure.exit_code,
-        )
+        (&failure.message, failure.reason.as_str(), failure.exit_code)
     }
 
     /// The log.

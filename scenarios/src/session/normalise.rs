@@ -345,7 +345,8 @@ fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
 }
 
 /// Fields of the runner's own log that are volatile, and what they are replaced by.
-const VOLATILE_FIELDS: [&str; 13] = [
+const VOLATILE_FIELDS: [&str; 14] = [
+    "duration",
     "pid",
     "builds",
     "duration_s",
@@ -391,6 +392,13 @@ pub fn terminal_line(line: &str, place: &Place) -> Option<String> {
         ] {
             line = without_value(&line, &marker, ends);
         }
+    }
+    // The process's id stands on its line here, not behind it.
+    if let Some(at) = line.find("\x1b[0;33mPID\x1b[0;m=") {
+        let length = line[at..]
+            .find(' ')
+            .map_or(line.len() - at, |space| space + 1);
+        line.replace_range(at..at + length, "");
     }
     // Every HTTP library has its own words for a connection that breaks.
     for verb in ["Post", "Put", "Patch", "Get", "Delete"] {

@@ -31,12 +31,24 @@ pub struct ShellOptions {
 pub struct ShellExecutor {
     options: ShellOptions,
     watchdog: Watchdog,
+    program: Option<Vec<String>>,
 }
 
 impl ShellExecutor {
     /// An executor for one job. The watchdog is shared by all jobs of a manager.
     pub fn new(options: ShellOptions, watchdog: Watchdog) -> Self {
-        ShellExecutor { options, watchdog }
+        ShellExecutor {
+            options,
+            watchdog,
+            program: None,
+        }
+    }
+
+    /// The same with another command line for the shell, which gets the scripts on its standard input.
+    #[must_use]
+    pub fn with_program(mut self, words: &[&str]) -> Self {
+        self.program = Some(words.iter().map(|&word| word.to_owned()).collect());
+        self
     }
 
     fn shell(&self) -> &str {
@@ -124,7 +136,7 @@ impl Executor for ShellExecutor {
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<(), ExecutorError>> {
         Box::pin(async move {
-            let program = self.program();
+            let program = self.program.clone().unwrap_or_else(|| self.program());
             process::run(
                 &program,
                 &command.script,
@@ -132,6 +144,7 @@ impl Executor for ShellExecutor {
                 lines,
                 &self.watchdog,
                 cancel,
+                process::PATIENCE,
             )
             .await
         })

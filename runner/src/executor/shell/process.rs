@@ -17,10 +17,20 @@ use super::signal_name::signal_name;
 use super::watchdog::Watchdog;
 use crate::executor::{ExecutorError, ManagerLines, OutputSink, StageOutput};
 
-/// Time between SIGTERM and SIGKILL.
-const GRACEFUL_KILL: Duration = Duration::from_mins(10);
-/// Time that a process may live after SIGKILL.
-const FORCE_KILL: Duration = Duration::from_secs(10);
+/// How long a process that was told to end is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Patience {
+    /// Time between SIGTERM and SIGKILL.
+    pub(super) graceful: Duration,
+    /// Time that it may live after SIGKILL.
+    pub(super) force: Duration,
+}
+
+/// The shell executor's, which cannot be configured (EXE-SHL-04).
+pub(super) const PATIENCE: Patience = Patience {
+    graceful: Duration::from_mins(10),
+    force: Duration::from_secs(10),
+};
 /// Most bytes of one read.
 const READ_BYTES: usize = 32 * 1024;
 
@@ -33,6 +43,7 @@ pub(super) async fn run(
     lines: &dyn ManagerLines,
     watchdog: &Watchdog,
     cancel: &CancellationToken,
+    patience: Patience,
 ) -> Result<(), ExecutorError> {
     let failed = |what: &dyn std::fmt::Display| {
         ExecutorError::system(format!("failed to start process: {what}"))
@@ -72,12 +83,12 @@ pub(super) async fn run(
         status = &mut ended => status,
         () = cancel.cancelled() => {
             terminate(id, lines);
-            let deadline = Instant::now() + GRACEFUL_KILL;
+            let deadline = Instant::now() + patience.graceful;
             if let Ok(status) = tokio::time::timeout_at(deadline, &mut ended).await {
                 status
             } else {
                 force_kill(id, lines);
-                let Ok(status) = tokio::time::timeout(FORCE_KILL, &mut ended).await else {
+                let Ok(status) = tokio::time::timeout(patience.force, &mut ended).await else {
                     return Err(ExecutorError::system(format!(
                         "failed to kill process PID={id}, likely process is dormant"
                     )));
@@ -131,5 +142,79 @@ fn judge(status: ExitStatus) -> Result<(), ExecutorError> {
             format!("signal: {}", signal_name(signal)),
         )),
         (None, None) => Err(ExecutorError::system(status.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Silent;
+
+    impl ManagerLines for Silent {
+        fn println(&self, _: &str) {}
+        fn infoln(&self, _: &str) {}
+        fn warningln(&self, _: &str) {}
+        fn errorln(&self, _: &str) {}
+    }
+
+    /// Runs a script in bash and cancels it as soon as it has printed something.
+    async fn cancelled(script: &str, force: Duration) -> Result<(), ExecutorError> {
+        let cancel = CancellationToken::new();
+        let ready = cancel.clone();
+        let output = StageOutput {
+            out: Box::new(move |_: &[u8]| ready.cancel()),
+            ..StageOutput::discard()
+        };
+        let patience = Patience {
+            graceful: Duration::from_millis(100),
+            force,
+        };
+        let program = ["bash".to_owned()];
+        let watchdog = Watchdog::new();
+        run(
+            &program, script, output, &Silent, &watchdog, &cancel, patience,
+        )
+        .await
+    }
+
+    /// A process that ignores SIGTERM is killed; what holds its output outside of its group is given
+    /// up.
+    ///
+    /// Proves EXE-SHL-04, RUN-JOB-26.
+    #[tokio::test]
+    async fn terminated_killed_given_up() {
+        assert_eq!(PATIENCE.graceful, Duration::from_mins(10));
+        assert_eq!(PATIENCE.force, Duration::from_secs(10));
+        let ignores = "trap '' TERM; echo ready; sleep 1000";
+        let error = cancelled(ignores, Duration::from_hours(1))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.message.as_str(), error.exit_code),
+            ("signal: killed", -1)
+        );
+
+        // `exec` keeps the pid, so the session of its own can be ended afterwards.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = format!(
+            "setsid bash -c 'echo $$ > {}; echo ready; exec sleep 1000' & wait; sleep 1000",
+            file.path().display()
+        );
+        let error = cancelled(&script, Duration::from_millis(100))
+            .await
+            .unwrap_err();
+        assert!(
+            error.message.starts_with("failed to kill process PID="),
+            "{error}"
+        );
+        assert!(
+            error.message.ends_with(", likely process is dormant"),
+            "{error}"
+        );
+        assert_eq!(error.kind, crate::executor::ErrorKind::System);
+        let escaped = std::fs::read_to_string(file.path()).unwrap();
+        let escaped = Pid::from_raw(escaped.trim().parse().unwrap());
+        nix::sys::signal::kill(escaped, Signal::SIGKILL).unwrap();
     }
 }
