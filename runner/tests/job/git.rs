@@ -392,7 +392,7 @@ async fn submodules() {
     let begin = ["submodule init", sync, clean, reset, update.as_str()];
     let end = [clean, configure.as_str(), pull.as_str()];
 
-    let noted = |notes: Vec<String>| -> Vec<String> {
+    let about_submodules = |notes: Vec<String>| -> Vec<String> {
         notes
             .into_iter()
             .filter(|call| {
@@ -407,7 +407,7 @@ async fn submodules() {
     assert!(ran.outcome.is_success(), "{}", ran.text());
     let update_normal = format!("{include} submodule update --init --depth 20");
     assert_eq!(
-        noted(notes),
+        about_submodules(notes),
         [
             "submodule init",
             "submodule sync",
@@ -441,5 +441,5 @@ async fn submodules() {
         .into_iter()
         .map(str::to_owned)
         .collect();
-    assert_eq!(noted(notes), expected);
+    assert_eq!(about_submodules(notes), expected);
 }

@@ -13,8 +13,8 @@ fn with_hooks() -> TestJob {
             {"name": "post_get_sources_script", "script": ["echo job post"]},
         ]),
     );
-    job.config.pre_get_sources_script = "echo config pre".to_owned();
-    job.config.post_get_sources_script = "echo config post".to_owned();
+    "echo config pre".clone_into(&mut job.config.pre_get_sources_script);
+    "echo config post".clone_into(&mut job.config.post_get_sources_script);
     job
 }
 
