@@ -67,7 +67,14 @@ impl ApiClient {
         );
         let job_status = answer.header(header::JOB_STATUS);
         let (result, message, warn) = judge(answer.status.as_u16(), job_status);
-        let status = warn.then(|| status_line(answer.status));
+        let status = warn.then(|| {
+            let line = status_line(answer.status);
+            // What is left of an answer after all retries names the call.
+            if super::retry::is_retryable(answer.status) {
+                return format!("{} {}: {line}", Method::PUT, ended.url);
+            }
+            line
+        });
         macro_rules! record {
             ($level:ident) => {
                 tracing::$level!(

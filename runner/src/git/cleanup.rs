@@ -46,6 +46,13 @@ pub fn reject_credentials(script: &mut ScriptWriter, context: &GitContext<'_>) {
     let Some(url) = context.remote_url().filter(super::RemoteUrl::is_http) else {
         return;
     };
+    if matches!(
+        context.settings.git_strategy,
+        GitStrategy::None | GitStrategy::Empty
+    ) {
+        // Nothing asked git for the token.
+        return;
+    }
     let request = script
         .quoting()
         .word(&format!("url={}\nusername=gitlab-ci-token", url.origin()));

@@ -25,7 +25,12 @@ impl Skeleton {
         if self.xtrace {
             script.push_str("set -o xtrace\n");
         }
-        script.push_str("case \"$(set -o)\" in *pipefail*) set -o pipefail ;; esac\n");
+        script.push_str(if shell == "bash" && !self.xtrace {
+            // To ask costs a process.
+            "set -o pipefail\n"
+        } else {
+            "case \"$(set -o)\" in *pipefail*) set -o pipefail ;; esac\n"
+        });
         script.push_str("set -o errexit\nset +o noclobber\n");
         if self.legacy_eval {
             script.push_str(": | eval ");

@@ -56,7 +56,8 @@ pub fn stage_script(
     } else {
         Quoting::Ansi
     };
-    let mut script = ScriptWriter::new(quoting, flags.is_on(Flag::EnableBashExitCodeCheck));
+    let mut script = ScriptWriter::new(quoting, flags.is_on(Flag::EnableBashExitCodeCheck))
+        .traced(context.git.settings.debug_trace || context.shell != "bash");
     let written = match stage {
         Stage::PrepareScript => prepare(&mut script, context),
         Stage::GetSources => get_sources(&mut script, context)?,
@@ -91,7 +92,13 @@ fn env_file(context: &ScriptContext<'_>) -> String {
 }
 
 fn prepare(script: &mut ScriptWriter, context: &ScriptContext<'_>) -> bool {
-    if context.via.is_empty() {
+    if context.via.is_empty() && !script.is_traced() {
+        // The program only where the kernel does not tell the name.
+        script.line(
+            "{ read -r h < /proc/sys/kernel/hostname; } 2>/dev/null || h=$(hostname); \
+             echo \"Running on $h...\"",
+        );
+    } else if context.via.is_empty() {
         script.line("echo \"Running on $(hostname)...\"");
     } else {
         let via = super::expanding(context.manager_host);
@@ -123,7 +130,7 @@ fn exports(script: &mut ScriptWriter, context: &ScriptContext<'_>, write_files: 
     script.export("GITLAB_ENV", &env_file);
     script.mkdir(temp);
     let quoted = super::expanding(&env_file);
-    script.line(&format!("touch {quoted}"));
+    script.touch(&env_file);
     script.line(&format!(
         "while read -r line; do export \"$line\"; done < {quoted}"
     ));

@@ -18,6 +18,8 @@ pub struct ScriptWriter {
     depth: usize,
     quoting: Quoting,
     check_exit_code: bool,
+    /// Somebody reads what runs (`CI_DEBUG_TRACE`): commands are as the official runner has them.
+    traced: bool,
 }
 
 impl ScriptWriter {
@@ -28,6 +30,29 @@ impl ScriptWriter {
             depth: 0,
             quoting,
             check_exit_code,
+            traced: false,
+        }
+    }
+
+    /// The same for a script whose commands are printed. Otherwise the shell looks first whether there
+    /// is anything to do: starting a program takes it longer than all else that it does.
+    #[must_use]
+    pub fn traced(mut self, traced: bool) -> Self {
+        self.traced = traced;
+        self
+    }
+
+    /// Whether commands are as the official runner has them.
+    pub fn is_traced(&self) -> bool {
+        self.traced
+    }
+
+    /// A command behind a test of the shell's own, which holds when there is nothing to do.
+    fn unless(&mut self, test: &str, command: &str) {
+        if self.traced {
+            self.line(command);
+        } else {
+            self.line(&format!("{test} || {command}"));
         }
     }
 
@@ -145,18 +170,29 @@ impl ScriptWriter {
 
     /// Makes a directory and its parents.
     pub fn mkdir(&mut self, path: &str) {
-        self.line(&format!("mkdir -p {}", expanding(path)));
+        let path = expanding(path);
+        self.unless(&format!("[ -d {path} ]"), &format!("mkdir -p {path}"));
+    }
+
+    /// Makes an empty file if it is not there.
+    pub fn touch(&mut self, path: &str) {
+        let path = expanding(path);
+        self.unless(&format!("[ -e {path} ]"), &format!("touch {path}"));
     }
 
     /// Deletes a file if it is there.
     pub fn remove_file(&mut self, path: &str) {
-        self.line(&format!("rm \"-f\" {}", expanding(path)));
+        let path = expanding(path);
+        let gone = format!("[ ! -e {path} ] && [ ! -L {path} ]");
+        self.unless(&gone, &format!("rm \"-f\" {path}"));
         self.exit_check();
     }
 
     /// Deletes a directory and all in it if it is there.
     pub fn remove_dir(&mut self, path: &str) {
-        self.line(&format!("rm \"-r\" \"-f\" {}", expanding(path)));
+        let path = expanding(path);
+        let gone = format!("[ ! -e {path} ] && [ ! -L {path} ]");
+        self.unless(&gone, &format!("rm \"-r\" \"-f\" {path}"));
         self.exit_check();
     }
 
