@@ -177,7 +177,11 @@ impl ScriptWriter {
     /// Makes an empty file if it is not there.
     pub fn touch(&mut self, path: &str) {
         let path = expanding(path);
-        self.unless(&format!("[ -e {path} ]"), &format!("touch {path}"));
+        if self.traced {
+            self.line(&format!("touch {path}"));
+        } else {
+            self.line(&format!(": >> {path}"));
+        }
     }
 
     /// Deletes a file if it is there.
