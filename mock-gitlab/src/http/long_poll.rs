@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::parameters::Parameters;
 use super::state::State;
 use crate::world::{RunnerId, TickListener};
 
@@ -45,12 +44,10 @@ impl State {
     }
 
     /// Holds a poll, if it has to be held; true when it was, and its answer is 204.
-    pub(super) async fn hold(&self, parameters: &Parameters) -> bool {
-        let (Some(token), Some(last_update)) =
-            (parameters.text("token"), parameters.text("last_update"))
-        else {
+    pub(super) async fn hold(&self, token: &str, last_update: &str) -> bool {
+        if token.is_empty() || last_update.is_empty() {
             return false;
-        };
+        }
         // Looked at and waited for in one lock, so that no change falls between the two.
         let waiting = self.call(|world, now| {
             let duration = world.settings().api_ci_long_polling_duration_s;

@@ -4,33 +4,36 @@ use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::response::Response;
 use http::header::CONTENT_TYPE;
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use protocol::{JobRequest, go_json};
 use serde_json::json;
 
-use super::parameters::{Parameters, header_text};
+use super::parameters::{Parameters, header_text, read_body};
 use super::reply;
 use super::state::{State, peer};
 use crate::world::{ApiError, PollAnswer};
 
 pub(super) async fn request(Extract(state): Extract<State>, request: Request<Body>) -> Response {
     let peer = peer(request.extensions());
-    let json = header_text(request.headers(), CONTENT_TYPE.as_str())
-        .is_some_and(|kind| kind.starts_with("application/json"));
-    let parameters = match Parameters::read(request, state.limits.job_request_bytes).await {
-        Ok(parameters) => parameters,
+    let (head, body) = request.into_parts();
+    let body = match read_body(body, state.limits.job_request_bytes).await {
+        Ok(body) => body,
         Err(answer) => return answer,
     };
-    if json && state.hold(&parameters).await {
+    let json = header_text(&head.headers, CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.starts_with("application/json"));
+    let query = head.uri.query();
+    let plain = (json && query.is_none()).then(|| go_json::from_plain_slice(&body));
+    let poll: JobRequest = match plain.flatten() {
+        Some(poll) => poll,
+        None => match decode(query, &head.headers, &body) {
+            Ok(poll) => poll,
+            Err(error) => return reply::error(&error),
+        },
+    };
+    if json && state.hold(&poll.token, &poll.last_update).await {
         return reply::empty(StatusCode::NO_CONTENT);
     }
-    let poll: JobRequest = match go_json::from_value(parameters.into_value()) {
-        Ok(poll) => poll,
-        Err(error) => {
-            tracing::debug!(%error, "a poll could not be decoded");
-            return reply::error(&ApiError::new(400, json!({ "error": "info is invalid" })));
-        }
-    };
     match state.call(|world, now| world.request_job(now, &poll, &peer)) {
         PollAnswer::Job(payload) => reply::json_body(StatusCode::CREATED, &payload),
         PollAnswer::OddJob { payload, .. } => reply::json_body(StatusCode::CREATED, &payload),
@@ -41,4 +44,13 @@ pub(super) async fn request(Extract(state): Extract<State>, request: Request<Bod
         ),
         PollAnswer::Error(error) => reply::error(&error),
     }
+}
+
+/// A poll in any of the ways in which parameters can be given.
+fn decode(query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Result<JobRequest, ApiError> {
+    let parameters = Parameters::decode(query, headers, body)?;
+    go_json::from_value(parameters.into_value()).map_err(|error| {
+        tracing::debug!(%error, "a poll could not be decoded");
+        ApiError::new(400, json!({ "error": "info is invalid" }))
+    })
 }

@@ -12,6 +12,7 @@
 
 mod decode;
 mod error;
+mod plain;
 mod text;
 mod value;
 
@@ -26,6 +27,20 @@ use value::Json;
 ///
 /// When there is no JSON value, or a member has the wrong type; the error names the member.
 pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    match plain::from_slice(body) {
+        Some(value) => Ok(value),
+        None => from_slice_as_go(body),
+    }
+}
+
+/// Decodes a body that leaves nothing to interpret, as encoders write them; `None` for any other, which
+/// may still be valid. Where this gives a value, [`from_slice`] gives the same.
+pub fn from_plain_slice<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    plain::from_slice(body)
+}
+
+/// The long way, which holds all of Go's rules.
+fn from_slice_as_go<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let text = text::readable(body);
     let mut values = serde_json::Deserializer::from_str(&text).into_iter::<Json>();
     match values.next() {
@@ -48,3 +63,6 @@ pub fn from_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Er
 fn decode<T: DeserializeOwned>(value: Json) -> Result<T, Error> {
     T::deserialize(value)
 }
+
+#[cfg(test)]
+mod tests;
