@@ -70,12 +70,21 @@ async fn a_login_shell_with_the_managers_environment_and_directory() {
     let hook = section(&first, "get_sources");
     assert!(hook.contains(&format!("\n{here}\n")), "{hook}");
 
-    let ran =
-        run(&["shopt -q login_shell && echo login; echo \"home $HOME\"; echo shell $$"]).await;
+    let home = tempfile::tempdir().expect("temp");
+    let profile = "export FROM_PROFILE=read; echo \"of $HOME\"\n";
+    std::fs::write(home.path().join(".bash_profile"), profile).expect("profile");
+    let job = TestJob::new().script(&[
+        "shopt -q login_shell && echo login; echo \"profile $FROM_PROFILE\"; echo \"cargo $CARGO_PKG_NAME\"; echo shell $$",
+    ]);
+    let ran = job.in_bash_of(home.path(), folder.path()).await;
     let output = section(&ran, "step_script");
-    assert!(output.contains("\nlogin\n"), "{output}");
-    let home = std::env::var("HOME").unwrap_or_default();
-    assert!(output.contains(&format!("\nhome {home}\n")), "{output}");
+    let greeting = format!("of {}\n", home.path().display());
+    assert!(output.starts_with(&greeting), "{output}");
+    // What cargo gives this test, the manager here, in its environment.
+    assert!(
+        output.contains("\nlogin\nprofile read\ncargo runner\n"),
+        "{output}"
+    );
     let shell = |text: &str| {
         let mut lines = text.lines().filter_map(|line| line.strip_prefix("shell "));
         lines

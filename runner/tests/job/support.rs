@@ -1,7 +1,7 @@
 //! A job in a test: its payload, its log, and what its executor was asked to do.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use protocol::JobPayload;
@@ -258,8 +258,17 @@ impl TestJob {
         self.run(Box::new(ScriptedExecutor::new(script))).await
     }
 
-    /// Runs it with a real bash in `folder`.
-    pub(crate) async fn in_bash(self, folder: &std::path::Path) -> Ran {
+    /// Runs it with a real bash in `folder`, whose user has no profile.
+    pub(crate) async fn in_bash(self, folder: &Path) -> Ran {
+        static EMPTY: OnceLock<tempfile::TempDir> = OnceLock::new();
+        let home = EMPTY.get_or_init(|| tempfile::tempdir().expect("temp"));
+        self.in_bash_of(home.path(), folder).await
+    }
+
+    /// Runs it with a real bash in `folder`, whose user has the home directory `home`. Never the home of
+    /// whoever runs the tests: its profile may print, take long, or leave a lock behind when its shell is
+    /// killed, which holds up every later login (pyenv's does, for a minute each).
+    pub(crate) async fn in_bash_of(self, home: &Path, folder: &Path) -> Ran {
         let executor = ShellExecutor::new(
             ShellOptions {
                 working_directory: folder.to_owned(),
@@ -267,6 +276,8 @@ impl TestJob {
             },
             Watchdog::new(),
         );
+        let home = format!("HOME={}", home.display());
+        let executor = executor.with_program(&["env", &home, "bash", "-l"]);
         self.run(Box::new(executor)).await
     }
 

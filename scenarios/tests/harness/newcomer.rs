@@ -89,6 +89,8 @@ async fn a_job_has_the_files_of_its_commit() {
     let runner = Command::new(program(folder.path(), "gitlab-runner"))
         .args(["run", "--config", "config.toml"])
         .current_dir(folder.path())
+        // The profile of whoever runs the tests is none of theirs.
+        .env("HOME", folder.path())
         .stderr(Stdio::null())
         .spawn()
         .expect("runner");

@@ -36,6 +36,22 @@ fn exit_codes_tell_what_happened() {
     }
 }
 
+/// The profile of whoever starts the harness is not part of a scenario: one that prints and never ends
+/// changes nothing.
+#[test]
+fn the_callers_profile_is_not_read() {
+    let home = tempfile::tempdir().expect("temp");
+    for name in [".bash_profile", ".bashrc", ".profile"] {
+        std::fs::write(home.path().join(name), "echo noise; sleep 1000\n").expect("profile");
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_gauntlet"))
+        .args(["run", "job-success", "--clock", "real"])
+        .env("HOME", home.path())
+        .output()
+        .expect("gauntlet starts");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+}
+
 /// A scenario that expects the wrong thing fails with exit code 1, and the message says what was
 /// required, expected and seen, and how to run only this.
 #[test]
