@@ -20,11 +20,6 @@ mod tls;
 pub mod transport;
 mod update;
 
-#[cfg(test)]
-pub(crate) mod testing;
-#[cfg(test)]
-mod tests;
-
 pub use call::{ApiClient, ClientSetupError};
 pub use outcome::{
     CallFailure, JobCredentials, JobRequestOutcome, JobRequestResult, PatchOutcome, PatchState,
