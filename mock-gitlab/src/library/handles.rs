@@ -4,6 +4,7 @@ use super::builders::JobBuilder;
 use super::error::{MockError, WaitError};
 use super::start::Shared;
 use super::wait;
+use crate::world::WhyNot;
 
 /// A project of the server.
 #[derive(Clone)]
@@ -63,6 +64,11 @@ impl RunnerHandle {
     pub fn exists(&self) -> bool {
         self.shared.look(|world| world.runner(self.id).is_some())
     }
+
+    /// Why its next poll would not get this job; `None` = it gets it.
+    pub fn why_not(&self, job: &JobHandle) -> Option<WhyNot> {
+        job.why_not(self)
+    }
 }
 
 /// A job of the server.
@@ -107,6 +113,28 @@ impl JobHandle {
     /// Its log so far as text; what is no UTF-8 is replaced.
     pub fn trace_text(&self) -> String {
         String::from_utf8_lossy(&self.trace()).into_owned()
+    }
+
+    /// Why the next poll of this runner would not get it; `None` = it gets it. [`World::why_not`] says
+    /// what that poll is.
+    ///
+    /// [`World::why_not`]: crate::world::World::why_not
+    pub fn why_not(&self, runner: &RunnerHandle) -> Option<WhyNot> {
+        self.shared.act(|world, now| {
+            world.tick(now);
+            world.why_not(now, runner.id, self.id)
+        })
+    }
+
+    /// [`JobHandle::why_not`] for every runner, by runner id.
+    pub fn why_not_anywhere(&self) -> Vec<(i64, Option<WhyNot>)> {
+        self.shared.act(|world, now| {
+            world.tick(now);
+            let runners = world.runners().map(|runner| runner.id);
+            runners
+                .map(|runner| (runner, world.why_not(now, runner, self.id)))
+                .collect()
+        })
     }
 
     /// A user cancels it.

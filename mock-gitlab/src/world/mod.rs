@@ -15,6 +15,7 @@
 //! - `queue`: who may take which job, in which order. `pipeline`: what follows what. `trace`: logs.
 //!   `runners`: tokens, machines, registration. [`artifacts`]: uploaded files. `payload`: the job as a
 //!   runner gets it. `sweep`: the stuck jobs worker.
+//!   `why_not`: why a runner would not get a job.
 
 pub mod actions;
 mod admin;
@@ -40,6 +41,7 @@ mod text;
 mod trace;
 mod transition;
 mod update;
+mod why_not;
 
 pub use self::core::World;
 pub use answer::{
@@ -56,6 +58,7 @@ pub use settings::{Flag, Settings};
 pub use setup::{NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, NewUser};
 pub use text::Text;
 pub use update::RawUpdate;
+pub use why_not::WhyNot;
 
 /// Id of a group.
 pub type GroupId = i64;

@@ -3,7 +3,7 @@
 use std::vec;
 
 use jiff::Timestamp;
-use protocol::{FailureReason, JobRequest, JobStatus};
+use protocol::{FailureReason, Features, JobRequest, JobStatus};
 
 use super::answer::{ApiError, PollAnswer};
 use super::core::World;
@@ -16,7 +16,7 @@ use super::text::Text;
 use super::{JobId, RunnerId};
 
 /// Most candidates that one poll examines (`MAX_QUEUE_DEPTH`).
-const MAX_QUEUE_DEPTH: u32 = 45;
+pub(super) const MAX_QUEUE_DEPTH: u32 = 45;
 /// Life of the lease on an examined job, s.
 const LEASE_S: i64 = 3;
 
@@ -186,7 +186,7 @@ impl World {
             if !self.matches(poller.runner, id) {
                 continue;
             }
-            if let Some(reason) = self.refusal(now, id, request) {
+            if let Some(reason) = self.refusal(now, id, request.info.features) {
                 candidates.fix(&self.queue, depth);
                 self.give_to(now, id, poller, request);
                 self.drop_job(now, id, reason, None);
@@ -229,12 +229,17 @@ impl World {
     }
 
     /// Section 6: why this job must not run on this runner.
-    fn refusal(&self, now: Timestamp, id: JobId, request: &JobRequest) -> Option<FailureReason> {
+    pub(super) fn refusal(
+        &self,
+        now: Timestamp,
+        id: JobId,
+        features: Features,
+    ) -> Option<FailureReason> {
         let job = self.jobs.get(&id)?;
         let project = self.projects.get(&job.project);
         if self.misses_dependency(now, job) {
             Some(FailureReason::MissingDependencyFailure)
-        } else if !job.definition.runs_with(request.info.features) {
+        } else if !job.definition.runs_with(features) {
             Some(FailureReason::RunnerUnsupported)
         } else if self.is_archived(now, job) {
             Some(FailureReason::ArchivedFailure)
