@@ -67,12 +67,23 @@ impl Stamps {
         }
         let length = self.pending.len() + rest.len();
         if length > LONGEST_PENDING || memchr::memchr(b'\r', rest).is_some() {
-            out.append(&mut self.pending);
-            out.extend_from_slice(rest);
-            out.push(b'\n');
-            self.continues = true;
+            self.break_off(rest, out);
         } else {
             self.pending.extend_from_slice(rest);
+        }
+    }
+
+    /// Breaks the open line off behind `rest`. A character that is not whole yet begins the next line:
+    /// a newline within it would make it invalid.
+    fn break_off(&mut self, rest: &[u8], out: &mut Vec<u8>) {
+        out.append(&mut self.pending);
+        let whole = rest.len() - open_character(rest);
+        out.extend_from_slice(&rest[..whole]);
+        out.push(b'\n');
+        self.continues = true;
+        if whole < rest.len() {
+            self.pending.extend_from_slice(&self.current_header());
+            self.pending.extend_from_slice(&rest[whole..]);
         }
     }
 
@@ -122,6 +133,17 @@ impl Stamps {
         let micros = now.subsec_nanosecond().unsigned_abs() / 1000;
         digits(&mut self.header[MICROS_AT..MICROS_AT + 6], micros);
     }
+}
+
+/// How many bytes at the end of `text` are the start of a character whose rest must still come.
+fn open_character(text: &[u8]) -> usize {
+    (1..=text.len().min(3))
+        .find(|count| {
+            let tail = &text[text.len() - count..];
+            let starts = tail[0] >= 0xc2;
+            starts && std::str::from_utf8(tail).is_err_and(|error| error.error_len().is_none())
+        })
+        .unwrap_or(0)
 }
 
 /// Writes `value` in decimal over all of `place`.

@@ -151,3 +151,93 @@ pub(super) fn keys_without_effect(config: &Config) -> Vec<String> {
     }
     keys
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    /// Goal: the warning of every recorded configuration, or none, letter for letter.
+    ///
+    /// Proves RUN-SCH-15.
+    #[test]
+    fn the_recorded_warnings() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios/recordings");
+        let (mut with, mut without) = (0, 0);
+        for recording in std::fs::read_dir(folder).unwrap() {
+            let recording = recording.unwrap().path();
+            let Ok(log) = std::fs::read(recording.join("runner.log")) else {
+                continue;
+            };
+            let log = String::from_utf8_lossy(&log);
+            let name = recording.display();
+            let Ok(config) = std::fs::read_to_string(recording.join("config.before.toml")) else {
+                continue;
+            };
+            let Ok(config) = Config::parse_with(&config, &|_| None) else {
+                continue;
+            };
+            // Of several commands, the first may have changed the file; other formats and levels say
+            // nothing comparable.
+            let Some((start, _)) = log.split_once("Initializing executor providers ") else {
+                continue;
+            };
+            let loaded = "Configuration loaded                              \x1b[0;m";
+            if !start.starts_with("### gitlab-runner run ") || !start.contains(loaded) {
+                continue;
+            }
+            let recorded = start
+                .split_once("WARNING: CONFIGURATION: ")
+                .and_then(|(_, text)| text.split_once("\x1b[0;m"))
+                .map(|(text, _)| format!("CONFIGURATION: {text}"));
+            assert_eq!(long_polling_warning(&config), recorded, "{name}");
+            if recorded.is_some() {
+                with += 1;
+            } else {
+                without += 1;
+            }
+        }
+        assert!(with >= 50 && without >= 3, "{with} with, {without} without");
+    }
+
+    /// Goal: which configurations have which issue; the advice names the numbers of the configuration.
+    ///
+    /// Proves RUN-SCH-15.
+    #[test]
+    fn which_configurations_have_issues() {
+        let entry = |more: &str| format!("[[runners]]\nurl='http://h'\ntoken='t'\n{more}\n");
+        for (concurrent, entries, starved, single, tight) in [
+            (1, vec![""], false, 1, 0),
+            (1, vec!["", ""], true, 2, 0),
+            (2, vec!["", ""], false, 2, 0),
+            (2, vec!["request_concurrency = 2"], false, 0, 0),
+            (
+                1,
+                vec!["request_concurrency = 2", "request_concurrency = 3"],
+                true,
+                0,
+                0,
+            ),
+            (4, vec!["limit = 1", "limit = 2", "limit = 3"], false, 3, 2),
+            (4, vec!["limit = 1\nrequest_concurrency = 2"], false, 0, 0),
+            (4, vec!["request_concurrency = 0"], false, 1, 0),
+        ] {
+            let entries: Vec<String> = entries.into_iter().map(entry).collect();
+            let file = format!("concurrent = {concurrent}\n{}", entries.concat());
+            let config = Config::parse_with(&file, &|_| None).unwrap();
+            let text = long_polling_warning(&config).unwrap_or_default();
+            assert_eq!(
+                text.contains("Worker starvation bottleneck"),
+                starved,
+                "{file}"
+            );
+            let says = |count: usize, what: &str| {
+                assert_eq!(text.contains(what), count > 0, "{file}: {text}");
+            };
+            says(single, &format!("Request bottleneck: {single} runners"));
+            says(tight, &format!("Build limit bottleneck: {tight} runners"));
+            assert_eq!(text.is_empty(), !starved && single == 0, "{file}");
+        }
+    }
+}

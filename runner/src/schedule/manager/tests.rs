@@ -152,10 +152,24 @@ impl ExecutorProvider for Scripted {
 
     fn executor(&self, request: ExecutorRequest<'_>) -> Option<Box<dyn Executor>> {
         let payload: &JobPayload = request.payload;
-        let seconds = payload.job_info.get().name.get().parse().unwrap_or(1.0);
+        let name = payload.job_info.get().name.get();
+        if let Some(delay) = name.strip_prefix("stubborn ") {
+            let job = stubborn(Duration::from_secs(delay.parse().unwrap_or(1)));
+            return Some(Box::new(ScriptedExecutor::new(job)));
+        }
+        let seconds = name.parse().unwrap_or(1.0);
         let job = ScriptedJob::lasting(Duration::from_secs_f64(seconds), 0);
         Some(Box::new(ScriptedExecutor::new(job)))
     }
+}
+
+/// A long job that takes so long to stop when it is told to.
+fn stubborn(stop_delay: Duration) -> ScriptedJob {
+    let mut job = ScriptedJob::lasting(Duration::from_hours(1), 0);
+    for stage in job.stages.values_mut().flatten() {
+        stage.stop_delay = stop_delay;
+    }
+    job
 }
 
 fn job(id: i64, seconds: &str) -> (u16, Value) {
@@ -382,6 +396,58 @@ async fn a_forceful_stop_aborts_jobs() {
             last,
             Some((50, "1".to_owned(), "failed runner_interrupted".to_owned()))
         );
+    }
+}
+
+/// A job that does not stop is not waited for longer than `shutdown_timeout`, 30 s by default, or until
+/// a second signal; the exit code is 1. Other than with the official runner, its last update is sent.
+///
+/// Proves RUN-SIG-03.
+#[tokio::test(start_paused = true)]
+async fn a_forceful_stop_ends() {
+    for (timeout, second, expected, ended) in [
+        ("", None, ExitReason::ShutdownTimedOut, 40),
+        (
+            "shutdown_timeout = 5",
+            None,
+            ExitReason::ShutdownTimedOut,
+            15,
+        ),
+        (
+            "",
+            Some(Signal::Terminate),
+            ExitReason::ForcedExit(Signal::Terminate),
+            12,
+        ),
+        (
+            "",
+            Some(Signal::Interrupt),
+            ExitReason::ForcedExit(Signal::Interrupt),
+            12,
+        ),
+        (
+            "",
+            Some(Signal::Quit),
+            ExitReason::ForcedExit(Signal::Quit),
+            12,
+        ),
+    ] {
+        let server = Server::new(vec![job(1, "stubborn 600")]);
+        let config = format!("concurrent = 1\n{timeout}\n{}", entries(1, ""));
+        let begin = Instant::now();
+        let run = start(&server, &config);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        run.signals.send(Signal::Terminate).await.unwrap();
+        let reason = match second {
+            Some(signal) => run.after(2, signal).await,
+            None => run.end.await.unwrap(),
+        };
+        assert_eq!(reason, expected);
+        assert_eq!(reason.code(), 1);
+        assert_eq!(begin.elapsed().as_secs(), ended, "{reason:?}");
+        let last = server.updates().pop();
+        let state = "failed runner_interrupted".to_owned();
+        assert_eq!(last, Some((ended * 10, "1".to_owned(), state)));
     }
 }
 

@@ -15,6 +15,8 @@ mod health;
 mod imp;
 mod plan;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use imp::{Decision, PollEnd, Scheduler, Skip, Ticket};
 pub use plan::{Entry, Plan};
