@@ -66,6 +66,15 @@ pub(super) fn register(args: &RegisterArgs) -> Result<(), Failure> {
         name: args.name.clone().unwrap_or_else(host_name),
     };
     let known = registration.token(&config)?;
+    if let Known::Created(_) = known {
+        // Without a name it stays registered, as it does when the file cannot be saved (runner.md 2.3).
+        registration.name = registration.prompt.ask(
+            "name",
+            "Enter a name for the runner. This is stored only in the local config.toml file:",
+            &registration.name,
+            false,
+        )?;
+    }
     let result = registration.entry(config, &known);
     if let Err(failure) = &result
         && !args.leave_runner
@@ -90,7 +99,7 @@ impl Registration<'_> {
     fn token(&mut self, config: &Config) -> Result<Known, Failure> {
         if self.token.is_empty() {
             let token = self.prompt.ask(
-                "token",
+                "registration-token",
                 "Enter the registration token:",
                 &self.args.registration_token,
                 false,
@@ -187,7 +196,7 @@ impl Registration<'_> {
             "description",
             "Enter a description for the runner:",
             &self.name,
-            true,
+            false,
         )?;
         let tags = self.prompt.ask(
             "tag-list",
@@ -231,14 +240,6 @@ impl Registration<'_> {
 
     /// Asks for name and executor, and writes the entry.
     fn entry(&mut self, mut config: Config, known: &Known) -> Result<(), Failure> {
-        if let Known::Created(_) = known {
-            self.name = self.prompt.ask(
-                "name",
-                "Enter a name for the runner. This is stored only in the local config.toml file:",
-                &self.name,
-                true,
-            )?;
-        }
         let executor = self.executor()?;
         let mut entry = self.section();
         entry.set("executor", Value::Text(executor));

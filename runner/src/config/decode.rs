@@ -75,19 +75,38 @@ impl Decoder<'_> {
                 if schema.open {
                     section.free.insert(name.to_owned(), free(item));
                 } else {
-                    self.unknown.push(full);
+                    self.unknown_keys(item, full);
                 }
                 continue;
             };
             // A spelling that fits exactly wins over one that fits without case.
             if key.name != name && table.contains_key(key.name) {
-                self.unknown.push(full);
+                self.unknown_keys(item, full);
                 continue;
             }
             let value = self.value(key.kind, item, &full)?;
             section.values.insert(key.name, value);
         }
         Ok(section)
+    }
+
+    /// Notes an unknown key, and with a table all keys in it.
+    fn unknown_keys(&mut self, item: &Item, path: String) {
+        let mut below: Vec<(&str, &Item)> = Vec::new();
+        if let Some(table) = item.as_table() {
+            below.extend(table.iter());
+        }
+        for table in item.as_array_of_tables().into_iter().flatten() {
+            below.extend(table.iter());
+        }
+        let inner: Vec<_> = below
+            .iter()
+            .map(|(name, item)| (join(&path, name), *item))
+            .collect();
+        self.unknown.push(path);
+        for (path, item) in inner {
+            self.unknown_keys(item, path);
+        }
     }
 
     fn value(&mut self, kind: Kind, item: &Item, path: &str) -> Result<Value, ConfigError> {

@@ -1,0 +1,6 @@
+//! The command line of the real `gitlab-runner` binary (runner.md 2), and what of the configuration only
+//! shows from outside (runner.md 3), against a small HTTP server.
+
+mod manage;
+mod register;
+mod support;
