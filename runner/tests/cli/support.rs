@@ -1,6 +1,5 @@
 //! A desk for one test: a folder with a home and a `config.toml`, a server, and the program.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -217,15 +216,6 @@ impl Desk {
             (format!("{} {path}", request.method), body)
         });
         seen.collect()
-    }
-
-    /// How often each call came.
-    pub(crate) async fn calls(&self) -> BTreeMap<String, usize> {
-        let mut calls = BTreeMap::new();
-        for (call, _) in self.seen().await {
-            *calls.entry(call).or_default() += 1;
-        }
-        calls
     }
 }
 
