@@ -172,7 +172,7 @@ impl ApiClient {
     ) -> Call<'a> {
         Call {
             method,
-            path: path.to_owned(),
+            path: path.to_owned().into(),
             body,
             accept,
             token: Some((header::RUNNER_TOKEN, token)),

@@ -1,4 +1,5 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -32,13 +33,13 @@ pub struct ApiClient {
     pub(super) transport: Arc<dyn Transport>,
     random: Random,
     clock: SharedClock,
-    last_update: Mutex<String>,
+    last_update: Mutex<Arc<str>>,
 }
 
 /// One logical call.
 pub(super) struct Call<'a> {
     pub(super) method: Method,
-    pub(super) path: String,
+    pub(super) path: Cow<'a, str>,
     pub(super) body: Option<Body>,
     /// Whether to send `Accept: application/json` (WIRE-CON-05).
     pub(super) accept: bool,
@@ -60,10 +61,15 @@ impl Body {
     /// A JSON body. Types of the protocol always encode.
     pub(super) fn json(value: &impl serde::Serialize) -> Option<Self> {
         let bytes = serde_json::to_vec(value).ok()?;
-        Some(Body {
+        Some(Body::encoded_json(bytes.into()))
+    }
+
+    /// A JSON body that is encoded already.
+    pub(super) fn encoded_json(bytes: Bytes) -> Self {
+        Body {
             content_type: "application/json",
-            bytes: bytes.into(),
-        })
+            bytes,
+        }
     }
 }
 
@@ -149,16 +155,14 @@ impl ApiClient {
             transport,
             random,
             clock,
-            last_update: Mutex::new(String::new()),
+            last_update: Mutex::new(Arc::from("")),
         })
     }
 
     /// The newest `X-GitLab-Last-Update` (WIRE-REQ-02); empty before the first.
-    pub fn last_update(&self) -> String {
-        self.last_update
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub fn last_update(&self) -> Arc<str> {
+        let last = self.last_update.lock();
+        Arc::clone(&last.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Remembers the header of an answer to a JSON call that did not end in -1 (wire.md 1.7).
@@ -169,7 +173,9 @@ impl ApiClient {
                 .last_update
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner);
-            value.clone_into(&mut last);
+            if **last != *value {
+                *last = Arc::from(value);
+            }
         }
     }
 
@@ -251,17 +257,25 @@ impl ApiClient {
     /// One attempt: the request and the redirects that its answers ask for.
     async fn attempt(&self, call: &Call<'_>, url: &str) -> Result<Answer, TransportError> {
         let fail = |message: String| TransportError { message };
-        let mut url =
-            Url::parse(url).map_err(|error| fail(format!("cannot use the URL: {error}")))?;
+        let mut url = Cow::Borrowed(url);
         let mut with_tokens = true;
         for _ in 0..MAX_REQUESTS {
             let request = self.request(call, &url, with_tokens)?;
             let (parts, body) = self.transport.send(request).await?.into_parts();
+            if !parts.status.is_redirection() {
+                return Ok(Answer {
+                    status: parts.status,
+                    headers: parts.headers,
+                    body,
+                });
+            }
+            let asked =
+                Url::parse(&url).map_err(|error| fail(format!("cannot use the URL: {error}")))?;
             let location = parts
                 .headers
                 .get(header::LOCATION)
                 .and_then(|value| value.to_str().ok());
-            match redirect::judge(&call.method, &url, parts.status, location) {
+            match redirect::judge(&call.method, &asked, parts.status, location) {
                 Redirect::None => {
                     return Ok(Answer {
                         status: parts.status,
@@ -274,7 +288,7 @@ impl ApiClient {
                     same_host,
                 } => {
                     with_tokens &= same_host;
-                    url = next;
+                    url = Cow::Owned(next.into());
                 }
                 Redirect::Broken(message) => return Err(fail(message)),
             }
@@ -285,10 +299,11 @@ impl ApiClient {
     fn request(
         &self,
         call: &Call<'_>,
-        url: &Url,
+        url: &str,
         with_tokens: bool,
     ) -> Result<Request<Bytes>, TransportError> {
-        let mut headers = HeaderMap::new();
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(header::USER_AGENT, USER_AGENT.clone());
         let mut set = |name: &'static str, value: &str| {
             let value = HeaderValue::from_str(value).map_err(|_| TransportError {
                 message: format!("the value of the header {name} has characters that HTTP forbids"),
@@ -296,7 +311,6 @@ impl ApiClient {
             headers.insert(HeaderName::from_static(name), value);
             Ok::<(), TransportError>(())
         };
-        set("user-agent", &host::user_agent())?;
         set(names::X_REQUEST_ID, &call.request_id)?;
         if call.accept {
             set("accept", "application/json")?;
@@ -321,13 +335,19 @@ impl ApiClient {
             .map_or_else(Bytes::new, |b| b.bytes.clone());
         let mut request = Request::new(bytes);
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = url.as_str().parse().map_err(|error| TransportError {
+        *request.uri_mut() = url.parse().map_err(|error| TransportError {
             message: format!("cannot use the URL: {error}"),
         })?;
         *request.headers_mut() = headers;
         Ok(request)
     }
 }
+
+/// The same for every request. Its characters are ASCII.
+static USER_AGENT: LazyLock<HeaderValue> = LazyLock::new(|| {
+    HeaderValue::from_str(&host::user_agent())
+        .unwrap_or_else(|_| HeaderValue::from_static(host::NAME))
+});
 
 /// `Authorization` for user and password in a URL.
 fn basic_authorization(url: &Url) -> Option<HeaderValue> {

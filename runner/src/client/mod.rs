@@ -26,6 +26,7 @@ pub use outcome::{
     ReceivedJob, RegisterOutcome, ResetOutcome, UnregisterOutcome, UpdateOutcome, UpdateResult,
     VerifyOutcome,
 };
+pub use poll::Poll;
 pub use reqwest_transport::{ReqwestTransport, TransportOptions};
 pub use retry::{MAX_ATTEMPTS, RetryAdvice, advise};
 pub use tls::{TlsData, TlsFiles};

@@ -27,7 +27,7 @@ impl ApiClient {
         let ended = self
             .call(Call {
                 method: Method::PATCH,
-                path: path::job_trace(job.id, debug_trace),
+                path: path::job_trace(job.id, debug_trace).into(),
                 body: Some(Body {
                     content_type: "text/plain",
                     bytes: content,

@@ -1,3 +1,6 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use protocol::{JobPayload, JobRequest, go_json, header, path};
 use tokio_util::sync::CancellationToken;
@@ -6,22 +9,56 @@ use super::call::{Answer, ApiClient, Body, Call, CallError, JSON_STEPS};
 use super::judge::{describe, is_json, status_line};
 use super::outcome::{JobCredentials, JobRequestOutcome, JobRequestResult, ReceivedJob};
 
+/// A poll that is sent again and again. Its body is encoded once for each `last_update`, so that a poll of
+/// an idle runner costs no encoding.
+#[derive(Debug)]
+pub struct Poll {
+    request: JobRequest,
+    /// The newest body, and the `last_update` in it.
+    encoded: Mutex<Option<(Arc<str>, Bytes)>>,
+}
+
+impl Poll {
+    /// A poll with this body; `last_update` is filled by the client.
+    pub fn new(request: JobRequest) -> Poll {
+        Poll {
+            request,
+            encoded: Mutex::new(None),
+        }
+    }
+
+    fn token(&self) -> &str {
+        &self.request.token
+    }
+
+    fn body(&self, last_update: &Arc<str>) -> Option<Body> {
+        let mut encoded = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, bytes)) = &*encoded
+            && of == last_update
+        {
+            return Some(Body::encoded_json(bytes.clone()));
+        }
+        let request = JobRequest {
+            last_update: last_update.as_ref().to_owned(),
+            ..self.request.clone()
+        };
+        let body = Body::json(&request)?;
+        *encoded = Some((Arc::clone(last_update), body.bytes.clone()));
+        Some(body)
+    }
+}
+
 impl ApiClient {
     /// Asks for a job (wire.md 3.7). Fills `last_update`. `cancel` ends the call at once, also while it
     /// waits for a retry (WIRE-RTY-06).
-    pub async fn request_job(
-        &self,
-        mut request: JobRequest,
-        cancel: &CancellationToken,
-    ) -> JobRequestOutcome {
-        request.last_update = self.last_update();
+    pub async fn request_job(&self, poll: &Poll, cancel: &CancellationToken) -> JobRequestOutcome {
         let ended = self
             .call(Call {
                 method: Method::POST,
-                path: path::JOBS_REQUEST.to_owned(),
-                body: Body::json(&request),
+                path: path::JOBS_REQUEST.into(),
+                body: poll.body(&self.last_update()),
                 accept: true,
-                token: Some((header::RUNNER_TOKEN, &request.token)),
+                token: Some((header::RUNNER_TOKEN, poll.token())),
                 headers: Vec::new(),
                 request_id: self.new_request_id(),
                 cancel: Some(cancel),
@@ -54,6 +91,14 @@ impl ApiClient {
             return self.decode_job(answer, correlation_id);
         }
         self.remember_last_update(answer);
+        if answer.status == StatusCode::NO_CONTENT {
+            tracing::debug!(
+                correlation_id,
+                status = status_line(answer.status),
+                "Checking for jobs...no content"
+            );
+            return JobRequestResult::NoJob;
+        }
         let text = describe(
             &Method::POST,
             url,
@@ -62,14 +107,6 @@ impl ApiClient {
             &answer.body,
         );
         match answer.status.as_u16() {
-            204 => {
-                tracing::debug!(
-                    correlation_id,
-                    status = status_line(answer.status),
-                    "Checking for jobs...no content"
-                );
-                JobRequestResult::NoJob
-            }
             403 => {
                 tracing::error!(
                     correlation_id,

@@ -23,7 +23,7 @@ impl ApiClient {
         let ended = self
             .call(Call {
                 method: Method::PUT,
-                path: path::job(job.id),
+                path: path::job(job.id).into(),
                 body: Body::json(&update),
                 accept: false,
                 token: Some((header::JOB_TOKEN, &job.token)),

@@ -41,7 +41,7 @@ impl Manager {
         let mut owner = Owner {
             start: Instant::now(),
             reload: Reload::new(self.options.config.as_ref()),
-            options: self.options,
+            options: Arc::new(self.options),
             config,
             scheduler: Scheduler::new(),
             clients: Clients::default(),
@@ -80,7 +80,7 @@ where
 /// The one task that owns all state.
 #[derive(Debug)]
 struct Owner {
-    options: ManagerOptions,
+    options: Arc<ManagerOptions>,
     start: Instant,
     config: Config,
     scheduler: Scheduler<EntryData>,
@@ -247,7 +247,7 @@ impl Owner {
 
     fn poll(&mut self, ticket: Ticket, entry: &Arc<Entry<EntryData>>) {
         let max_age = self.config.connection_max_age();
-        let client = match self.clients.get(&entry.data.config, max_age, &self.options) {
+        let client = match self.clients.get(&entry.data, max_age, &self.options) {
             Ok(client) => client,
             Err(error) => {
                 let (runner, name) = names(entry);
@@ -266,12 +266,11 @@ impl Owner {
                 return;
             }
         };
-        let (runner, name) = names(entry);
-        let span = runner_span(runner, name);
+        let span = entry.data.span.clone();
         let worker = Worker {
             ticket,
             client,
-            options: self.options.clone(),
+            options: Arc::clone(&self.options),
             messages: self.sender.clone(),
             stop_requests: self.stop_requests.clone(),
             interrupt: self.interrupt.clone(),

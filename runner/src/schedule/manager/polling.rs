@@ -53,7 +53,7 @@ pub(super) struct Worker {
     pub(super) ticket: Ticket,
     pub(super) entry: Arc<Entry<EntryData>>,
     pub(super) client: Arc<ApiClient>,
-    pub(super) options: ManagerOptions,
+    pub(super) options: Arc<ManagerOptions>,
     pub(super) messages: mpsc::UnboundedSender<Message>,
     /// Ends a request that is under way.
     pub(super) stop_requests: CancellationToken,
@@ -82,13 +82,8 @@ impl Worker {
     }
 
     async fn poll(&self) -> PollEnd {
-        let request = protocol::JobRequest {
-            info: self.entry.data.info.clone(),
-            token: self.entry.token.clone(),
-            system_id: self.options.host.system_id.clone(),
-            ..protocol::JobRequest::default()
-        };
-        let outcome = self.client.request_job(request, &self.stop_requests).await;
+        let poll = &self.entry.data.poll;
+        let outcome = self.client.request_job(poll, &self.stop_requests).await;
         self.tell(Message::Answered {
             ticket: self.ticket,
             good: !outcome.is_unhealthy(),

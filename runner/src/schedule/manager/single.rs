@@ -13,7 +13,7 @@ use super::polling::{Message, Worker};
 use super::state::{Clients, EntryData, plan};
 use crate::config::Config;
 use crate::job::{Interrupt, JobIds};
-use crate::logging::{self, runner_span};
+use crate::logging;
 use crate::schedule::{Entry, ExitReason, Signal, Ticket};
 
 /// Wait after a poll that brought nothing.
@@ -45,7 +45,7 @@ enum Turn {
 /// Runs jobs of the first entry of `config`, one at a time.
 #[derive(Debug)]
 pub struct Single {
-    options: ManagerOptions,
+    options: Arc<ManagerOptions>,
     config: Config,
     limits: SingleLimits,
     signals: mpsc::Receiver<Signal>,
@@ -62,7 +62,7 @@ impl Single {
         signals: mpsc::Receiver<Signal>,
     ) -> Self {
         Single {
-            options,
+            options: Arc::new(options),
             config,
             limits,
             signals,
@@ -139,20 +139,17 @@ impl Single {
         let max_age = self.config.connection_max_age();
         let client = self
             .clients
-            .get(&entry.data.config, max_age, &self.options)
+            .get(&entry.data, max_age, &self.options)
             .map_err(|error| ExitReason::Failed(error.to_string()))?;
         let (sender, mut messages) = mpsc::unbounded_channel();
         let stop_requests = CancellationToken::new();
         let (interrupt, kill) = (Interrupt::new(), CancellationToken::new());
-        let span = runner_span(
-            protocol::token::short(&entry.token),
-            &entry.data.config.name,
-        );
+        let span = entry.data.span.clone();
         let worker = Worker {
             ticket: Ticket::default(),
             entry: Arc::clone(entry),
             client,
-            options: self.options.clone(),
+            options: Arc::clone(&self.options),
             messages: sender,
             stop_requests: stop_requests.clone(),
             interrupt: interrupt.clone(),

@@ -1,24 +1,31 @@
 //! The configuration in force, and the clients of its entries.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use protocol::info::ConfigInfo;
-use protocol::{Features, Info};
+use protocol::{Features, Info, JobRequest};
+use tracing::Span;
 
 use super::options::ManagerOptions;
-use crate::client::{ApiClient, ClientSetupError};
+use crate::client::{ApiClient, ClientSetupError, Poll};
 use crate::config::{Config, RunnerConfig};
 use crate::host;
 use crate::job::{Flag, JobConfig};
+use crate::logging::runner_span;
 use crate::schedule::{Entry, Plan, TransportTarget};
 
 /// What belongs to one entry: its settings, and what the server is told about it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct EntryData {
     pub(super) config: Arc<RunnerConfig>,
     pub(super) info: Info,
+    /// Its poll, made once.
+    pub(super) poll: Poll,
+    /// Carries the fields of its records.
+    pub(super) span: Span,
+    client: OnceLock<Arc<ApiClient>>,
 }
 
 /// What makes two entries share a client (wire.md 1.1).
@@ -32,7 +39,22 @@ pub(super) struct Clients {
 
 impl Clients {
     /// The client of an entry.
+    ///
+    /// Asked once for each entry and load of the configuration; then the entry knows it.
     pub(super) fn get(
+        &mut self,
+        data: &EntryData,
+        connection_max_age: Duration,
+        options: &ManagerOptions,
+    ) -> Result<Arc<ApiClient>, ClientSetupError> {
+        if let Some(client) = data.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = self.find(&data.config, connection_max_age, options)?;
+        Ok(Arc::clone(data.client.get_or_init(|| client)))
+    }
+
+    fn find(
         &mut self,
         entry: &RunnerConfig,
         connection_max_age: Duration,
@@ -84,9 +106,18 @@ pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData>
             executor.as_ref().map_or((Features::always(), ""), |info| {
                 (info.features, info.default_shell)
             });
+        let info = info(runner, features, default_shell);
         let data = EntryData {
             config: Arc::new(runner.clone()),
-            info: info(runner, features, default_shell),
+            poll: Poll::new(JobRequest {
+                info: info.clone(),
+                token: runner.token.clone(),
+                system_id: options.host.system_id.clone(),
+                ..JobRequest::default()
+            }),
+            info,
+            span: runner_span(protocol::token::short(&runner.token), &runner.name),
+            client: OnceLock::new(),
         };
         Entry {
             limit: runner.limit,
