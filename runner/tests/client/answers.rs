@@ -248,7 +248,7 @@ async fn last_update_is_the_newest() {
     let client = server.client();
     poll(&client).await;
     Api::Update.call(&client).await;
-    assert_eq!(client.last_update(), "old");
+    assert_eq!(*client.last_update(), *"old");
 }
 
 /// Verify: one repetition, under the same id, when no answer can be read; only 403 says invalid.

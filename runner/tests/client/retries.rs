@@ -208,7 +208,7 @@ async fn a_stop_ends_a_poll_at_once() {
             after.cancel();
         });
         let begin = Instant::now();
-        let outcome = client.request_job(job_request(), &stop).await;
+        let outcome = client.request_job(&job_request(), &stop).await;
         assert!(matches!(outcome.result, JobRequestResult::Cancelled));
         assert!(!outcome.is_unhealthy());
         assert_eq!(begin.elapsed(), Duration::from_secs(5));

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use protocol::runners::{RegisterRequest, VerifyRequest};
 use protocol::{Features, Info, JobRequest, JobUpdate, UpdateState};
 use runner::client::{
-    ApiClient, JobCredentials, JobRequestOutcome, ReqwestTransport, TlsFiles, TransportOptions,
-    VerifyOutcome,
+    ApiClient, JobCredentials, JobRequestOutcome, Poll, ReqwestTransport, TlsFiles,
+    TransportOptions, VerifyOutcome,
 };
 use runner::clock::SystemClock;
 use runner::logging::{Format, Level, Log};
@@ -67,18 +67,18 @@ pub(crate) fn update(state: UpdateState) -> JobUpdate {
     JobUpdate::new(info(), "", state)
 }
 
-pub(crate) fn job_request() -> JobRequest {
-    JobRequest {
+pub(crate) fn job_request() -> Poll {
+    Poll::new(JobRequest {
         info: info(),
         token: RUNNER.to_owned(),
         system_id: SYSTEM_ID.to_owned(),
         ..JobRequest::default()
-    }
+    })
 }
 
 pub(crate) async fn poll(client: &ApiClient) -> JobRequestOutcome {
     client
-        .request_job(job_request(), &CancellationToken::new())
+        .request_job(&job_request(), &CancellationToken::new())
         .await
 }
 
