@@ -6,12 +6,14 @@
 //!   and events. No clock, no socket, no global.
 //! - [`http`]: the runner API over a world; it translates and decides nothing.
 //! - [`cli`]: the program `mock-gitlab`; [`seed`]: its seed file.
+//! - [`fault`]: what goes wrong on purpose.
 //! - [`git`]: repositories over HTTP, with job tokens.
 //! - [`library`]: [`MockGitlab`], a server for tests.
 //! - [`server`]: serves a router over TCP.
 //! - [`vectors`]: the test vectors of the queue, decoded from their YAML file into steps.
 
 pub mod cli;
+pub mod fault;
 pub mod git;
 pub mod http;
 pub mod library;

@@ -18,6 +18,10 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Respons
     match Limited::new(body, limit).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(reply::too_large()),
+        Err(error) if timed_out(&*error) => Err(reply::json_body(
+            StatusCode::REQUEST_TIMEOUT,
+            &json!({ "message": "408 Request Timeout" }),
+        )),
         Err(error) => {
             tracing::debug!(%error, "a request broke off");
             Err(reply::json_body(
@@ -26,6 +30,19 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Respons
             ))
         }
     }
+}
+
+/// Whether a body failed because its sender was too slow.
+pub(super) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<std::io::Error>();
+        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Parameters of one request.

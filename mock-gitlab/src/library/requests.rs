@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::start::Shared;
+use crate::fault::ConnectionReset;
 
 /// A request and the status of its answer. Tokens are not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct SeenRequest {
     pub method: String,
     /// Path, without query.
     pub path: String,
-    /// HTTP status of the answer.
+    /// HTTP status of the answer; 0 = a fault reset the connection.
     pub status: u16,
 }
 
@@ -51,7 +52,8 @@ impl Ring {
     }
 }
 
-/// Writes every request down, and tells those who wait that something may have changed.
+/// Lets faults do their work, writes every request down, and tells those who wait that something may
+/// have changed.
 pub(super) async fn write_down(
     State(shared): State<Shared>,
     request: Request,
@@ -61,11 +63,16 @@ pub(super) async fn write_down(
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
-    let response = next.run(request).await;
+    let response = shared
+        .faults
+        .carry_out(request, |request| next.run(request))
+        .await;
+    let reset = response.extensions().get::<ConnectionReset>().is_some();
+    let status = if reset { 0 } else { response.status().as_u16() };
     shared.ring.push(SeenRequest {
         method,
         path,
-        status: response.status().as_u16(),
+        status,
     });
     shared.changed();
     response

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use jiff::Timestamp;
@@ -13,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::builders::{ProjectBuilder, RunnerBuilder};
 use super::error::MockError;
 use super::requests::{self, Ring, SeenRequest};
+use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
 use crate::http::{Api, ArtifactStore, Now};
+use crate::server::ServeOptions;
 use crate::world::{Settings, Text, UserId, World};
 
 /// The user that every world has.
@@ -30,6 +32,7 @@ pub(super) struct Shared {
     pub(super) git: GitRoot,
     pub(super) artifacts: ArtifactStore,
     pub(super) ring: Arc<Ring>,
+    pub(super) faults: Faults,
     pub(super) runtime: Handle,
     changes: watch::Sender<u64>,
 }
@@ -68,6 +71,7 @@ pub struct MockGitlabBuilder {
     seed: u64,
     requests_kept: usize,
     admin_token: Option<String>,
+    serve: ServeOptions,
 }
 
 impl Default for MockGitlabBuilder {
@@ -78,6 +82,7 @@ impl Default for MockGitlabBuilder {
             seed: 0,
             requests_kept: REQUESTS_KEPT,
             admin_token: None,
+            serve: ServeOptions::default(),
         }
     }
 }
@@ -118,6 +123,15 @@ impl MockGitlabBuilder {
         self
     }
 
+    /// How long slow clients are waited for: for the head of a request (the connection ends then), and
+    /// for the next part of a body (408 then). 30 s each unless told otherwise.
+    #[must_use]
+    pub fn timeouts(mut self, head: Duration, body: Duration) -> Self {
+        self.serve.head_timeout = head;
+        self.serve.body_timeout = body;
+        self
+    }
+
     /// Starts the server; it answers when this returns.
     pub fn start(self) -> Result<MockGitlab, MockError> {
         let listener = std::net::TcpListener::bind(self.address).map_err(|source| {
@@ -151,11 +165,13 @@ impl MockGitlabBuilder {
         };
         let mut world = World::new(settings, self.seed);
         let admin_token = world.add_personal_access_token(ROOT, self.admin_token.as_deref())?;
+        let world = Arc::new(Mutex::new(world));
+        let now: Now =
+            Arc::new(|| Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH));
         let shared = Shared {
-            world: Arc::new(Mutex::new(world)),
-            now: Arc::new(|| {
-                Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH)
-            }),
+            faults: Faults::new(Arc::clone(&world), Arc::clone(&now), self.seed),
+            world,
+            now,
             git: GitRoot(folder.path().join("git")),
             artifacts: ArtifactStore::folder(folder.path().join("artifacts")),
             ring: Arc::new(Ring::new(self.requests_kept)),
@@ -165,6 +181,10 @@ impl MockGitlabBuilder {
         let stop = CancellationToken::new();
         let router = router(&shared, &stop);
         let (stopped, deadlines) = (stop.clone(), shared.clone());
+        let options = ServeOptions {
+            faults: Some(shared.faults.clone()),
+            ..self.serve
+        };
         let thread = std::thread::Builder::new()
             .name("mock-gitlab".to_owned())
             .spawn(move || {
@@ -177,7 +197,7 @@ impl MockGitlabBuilder {
                         }
                     };
                     let ticking = tokio::spawn(tick(deadlines, stopped.clone()));
-                    crate::server::serve(listener, router, stopped).await;
+                    crate::server::serve_with(listener, router, stopped, options).await;
                     let _ = ticking.await;
                 });
             })
@@ -296,6 +316,37 @@ impl MockGitlab {
     /// The newest requests, oldest first.
     pub fn requests(&self) -> Vec<SeenRequest> {
         self.shared.ring.all()
+    }
+
+    /// Lets something go wrong from now on; [`FaultRule`] says what can.
+    ///
+    /// ```
+    /// # use mock_gitlab::MockGitlab;
+    /// # use mock_gitlab::fault::{Endpoint, FaultRule, Reset};
+    /// # let gitlab = MockGitlab::start().unwrap();
+    /// // The next three polls are answered 429, and the second patch of any log breaks off.
+    /// gitlab.fault(FaultRule::storm(Endpoint::Poll, 3, 10)).unwrap();
+    /// gitlab
+    ///     .fault(FaultRule {
+    ///         nth: Some(2),
+    ///         reset: Some(Reset::InBody),
+    ///         ..FaultRule::on(Endpoint::Patch)
+    ///     })
+    ///     .unwrap();
+    /// ```
+    pub fn fault(&self, rule: FaultRule) -> Result<FaultId, FaultError> {
+        self.shared.faults.add(rule)
+    }
+
+    /// All faults: to list them, and to take them back.
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// The server restarts: every connection is reset, and so is each new one for `down`. What was
+    /// stored stays.
+    pub fn restart(&self, down: Duration) {
+        self.shared.faults.restart(down);
     }
 
     /// Does anything that the world can do.

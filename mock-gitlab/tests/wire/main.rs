@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod connection;
+mod faults;
 mod limits;
 mod payload;
 mod polling;

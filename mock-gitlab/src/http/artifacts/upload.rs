@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::store::{Incoming, Key};
 use super::{dotenv, workhorse};
 use crate::http::job::id_of;
-use crate::http::parameters::{Parameters, header_text};
+use crate::http::parameters::{Parameters, header_text, timed_out};
 use crate::http::reply;
 use crate::http::state::State;
 use crate::world::{ApiError, JobId, NewArtifact, Upload};
@@ -107,6 +107,9 @@ async fn receive(state: &State, id: &str, request: Request<Body>) -> Result<(), 
 }
 
 fn no_form(error: &multer::Error) -> ApiError {
+    if timed_out(error) {
+        return ApiError::new(408, json!({ "message": "408 Request Timeout" }));
+    }
     tracing::debug!(%error, "an upload cannot be read");
     bad_request(json!({ "message": "400 Bad request - the form cannot be read" }))
 }
