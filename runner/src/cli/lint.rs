@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::Failure;
-use super::args::ConfigArgs;
+use super::options::commands::Invocation;
 use crate::config::Config;
 
-pub(super) fn lint(args: &ConfigArgs) -> Result<(), Failure> {
-    let path = args.path();
+pub(super) fn lint(invocation: &Invocation) -> Result<(), Failure> {
+    let path = invocation.config();
     if !path.exists() {
         return Err(Failure::Fatal(format!(
             "config file not found: {}",

@@ -1,15 +1,15 @@
 //! `list` (runner.md 2.2, RUN-CLI-20).
 
 use super::Failure;
-use super::args::ConfigArgs;
+use super::options::commands::Invocation;
 use super::session;
 
 #[expect(
     clippy::unnecessary_wraps,
     reason = "a command gives a result, and this one cannot fail"
 )]
-pub(super) fn list(args: &ConfigArgs) -> Result<(), Failure> {
-    let path = args.path();
+pub(super) fn list(invocation: &Invocation) -> Result<(), Failure> {
+    let path = invocation.config();
     let config = match session::load(&path) {
         Ok((config, _)) => config,
         Err(error) => {

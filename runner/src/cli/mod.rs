@@ -1,31 +1,33 @@
 //! The command line of `gitlab-runner` (runner.md 2).
 //!
-//! - [`args`]: options; `usage`: wrong use, in the official runner's words.
+//! - `options`: commands, their options, and how a command line is read.
 //! - `session`: what every command needs: configuration, system id, clients.
-//! - `register`, `verify`, `unregister`, `list`, `reset_token`, `lint`, `run`, `run_single`: the
-//!   commands.
+//! - `register` with its `prompt`, `questions` and `template`; `verify`, `unregister`, `list`,
+//!   `reset_token`, `lint`, `run`, `run_single`, `service`, `completion`: the commands.
 
-pub mod args;
+mod completion;
 mod lint;
 mod list;
+mod options;
 mod prompt;
+mod questions;
 mod register;
 mod reset_token;
 mod run;
 mod run_single;
+mod service;
 mod session;
+mod template;
 mod unregister;
-mod usage;
 mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::host;
-use crate::logging::{self, Log};
-use args::{Cli, Command};
+use crate::logging::{self, Format, Log};
+use options::commands::{COMMANDS, Command, Invocation};
+use options::{UsageError, help};
 
 /// Why a command ends with exit code 1; the text is logged as a fatal or panic record.
 #[derive(Debug)]
@@ -57,40 +59,103 @@ impl Failure {
 pub fn main(args: &[OsString]) -> ExitCode {
     let log = Log::stderr();
     log.install();
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(error) => return usage::explain(&error, &log),
-    };
-    if cli.version {
-        print!("{}", version());
-        return ExitCode::SUCCESS;
-    }
-    if let Err(failure) = session::set_up_log(&cli, &log) {
-        failure.log();
-        return ExitCode::FAILURE;
-    }
-    let Some(command) = cli.command else {
-        usage::help(&[]);
-        return ExitCode::SUCCESS;
-    };
-    say_platform();
-    let result = match command {
-        Command::Run(args) => run::run(args, log),
-        Command::RunSingle(args) => run_single::run_single(&args, log),
-        Command::Register(args) => register::register(&args),
-        Command::Verify(args) => verify::verify(&args),
-        Command::Unregister(args) => unregister::unregister(&args),
-        Command::List(args) => list::list(&args),
-        Command::ResetToken(args) => reset_token::reset_token(&args),
-        Command::Lint(args) => lint::lint(&args),
-    };
-    match result {
+    match dispatch(args, &log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.log();
             ExitCode::FAILURE
         }
     }
+}
+
+fn dispatch(args: &[OsString], log: &Log) -> Result<(), Failure> {
+    let args = texts(args).inspect_err(|_| plain(log))?;
+    let env = |name: &str| std::env::var(name).ok();
+    let bare = options::bare_booleans(&args);
+    if !bare.is_empty() {
+        log.fix(None, Some(Format::TextSeconds));
+        for option in bare {
+            tracing::warn!("boolean parameters must be passed in the command line with {option}");
+            tracing::warn!("parameters after this may be ignored");
+        }
+        log.fix(None, None);
+    }
+    let (global, read) = match options::parse(&options::commands::global(), &args, &env, true) {
+        Ok(read) => read,
+        Err(UsageError::Help) => {
+            print!("{}", help::program());
+            return Ok(());
+        }
+        Err(UsageError::Wrong(text)) => {
+            println!("Incorrect Usage. {text}\n\n{}", help::program());
+            plain(log);
+            return Err(Failure::Fatal(text));
+        }
+    };
+    if global.switch("version") {
+        print!("{}", version());
+        return Ok(());
+    }
+    session::set_up_log(&global, log)?;
+    let Some((name, rest)) = args.get(read..).and_then(<[String]>::split_first) else {
+        print!("{}", help::program());
+        return Ok(());
+    };
+    say_platform();
+    if !global.text("cpuprofile").is_empty() {
+        tracing::warn!("--cpuprofile: this runner writes no CPU profile");
+    }
+    let find = |name: &str| -> Result<&Command, Failure> {
+        let found = COMMANDS.iter().find(|command| command.name == name);
+        found.ok_or_else(|| Failure::Fatal(format!("Command {name} not found.")))
+    };
+    if name == "help" || name == "h" {
+        match rest.first() {
+            Some(name) => print!("{}", help::command(find(name)?)),
+            None => print!("{}", help::program()),
+        }
+        return Ok(());
+    }
+    let command = find(name)?;
+    let options = (command.options)();
+    match options::parse(&options, rest, &env, false) {
+        Ok((given, _)) => (command.run)(&Invocation {
+            given,
+            options,
+            log: log.clone(),
+            words: rest
+                .iter()
+                .filter(|word| !word.starts_with('-'))
+                .cloned()
+                .collect(),
+        }),
+        Err(UsageError::Help) => {
+            print!("{}", help::command(command));
+            Ok(())
+        }
+        Err(UsageError::Wrong(text)) => {
+            println!("Incorrect Usage: {text}\n\n{}", help::command(command));
+            Err(Failure::Fatal(text))
+        }
+    }
+}
+
+/// What is wrong before a command is known is said in this format.
+fn plain(log: &Log) {
+    log.fix(None, Some(Format::TextSeconds));
+}
+
+/// The arguments behind the program's name.
+fn texts(args: &[OsString]) -> Result<Vec<String>, Failure> {
+    let texts = args.iter().skip(1).map(|arg| {
+        arg.clone().into_string().map_err(|arg| {
+            Failure::Fatal(format!(
+                "argument {:?} is no UTF-8; arguments must be UTF-8",
+                arg.to_string_lossy()
+            ))
+        })
+    });
+    texts.collect()
 }
 
 /// The first record of every command.

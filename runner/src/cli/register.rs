@@ -6,17 +6,19 @@ use protocol::runners::{RegisterRequest, RunnerCredentials, VerifyRequest};
 use tracing::Instrument as _;
 
 use super::Failure;
-use super::args::{EntryArgs, RegisterArgs};
+use super::options::commands::Invocation;
+use super::options::{Given, entry};
 use super::prompt::Prompt;
+use super::questions::{self, EXECUTORS};
 use super::reset_token::whole_seconds;
 use super::session;
+use super::template;
 use super::unregister::leave;
 use crate::client::VerifyOutcome;
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, RunnerConfig, Section, Value, parse_duration};
-
-/// Executors that this build can register.
-const EXECUTORS: [&str; 1] = ["shell"];
+use crate::config::{Config, RunnerConfig, Section, Value};
+use crate::executor::shell::Watchdog;
+use crate::schedule::{ExecutorProvider as _, LocalExecutors};
 
 /// What the server knows of the new runner.
 enum Known {
@@ -29,41 +31,56 @@ enum Known {
 }
 
 struct Registration<'a> {
-    args: &'a RegisterArgs,
+    given: &'a Given,
     prompt: Prompt,
     path: PathBuf,
     system_id: String,
+    /// The entry as options and template give it.
+    draft: Section,
     url: String,
     token: String,
     name: String,
 }
 
-pub(super) fn register(args: &RegisterArgs) -> Result<(), Failure> {
+pub(super) fn register(invocation: &Invocation) -> Result<(), Failure> {
+    let given = &invocation.given;
     session::say_mode(true);
-    if !["", "not_protected", "ref_protected"].contains(&args.access_level.as_str()) {
+    if !["", "not_protected", "ref_protected"].contains(&given.text("access-level")) {
         return Err(Failure::Panic(
             "Given access-level is not valid. Refer to gitlab-runner register -h for the correct options.".to_owned(),
         ));
     }
-    let path = args.config.path();
+    let mut draft = Config::new_entry();
+    for key in ["url", "executor"] {
+        draft.set(key, Value::Text(given.text(key).to_owned()));
+    }
+    entry::apply(&invocation.options, given, &mut draft);
+    let template = given.text("template-config");
+    if !template.is_empty() {
+        template::merge(Path::new(template), &mut draft)?;
+    }
+    let path = invocation.config();
     let (config, system_id) = session::load(&path).map_err(Failure::Panic)?;
     let prompt = Prompt {
-        silent: args.non_interactive,
+        silent: given.switch("non-interactive"),
     };
     let url = prompt.ask(
         "url",
         "Enter the GitLab instance URL (for example, https://gitlab.com/):",
-        &args.url,
+        draft.text("url"),
         false,
     )?;
     let mut registration = Registration {
-        args,
+        given,
         prompt,
         path,
         system_id,
+        draft,
         url,
-        token: args.token.clone(),
-        name: args.name.clone().unwrap_or_else(host_name),
+        token: given.text("token").to_owned(),
+        name: given
+            .given_text("name")
+            .map_or_else(host_name, str::to_owned),
     };
     let known = registration.token(&config)?;
     if let Known::Created(_) = known {
@@ -75,17 +92,20 @@ pub(super) fn register(args: &RegisterArgs) -> Result<(), Failure> {
             false,
         )?;
     }
-    let result = registration.entry(config, &known);
-    if let Err(failure) = &result
-        && !args.leave_runner
-        && !matches!(known, Known::Given)
+    let takes_back = !given.switch("leave-runner") && !matches!(known, Known::Given);
+    if takes_back {
+        registration.take_back_on_interrupt()?;
+    }
+    let entry = registration.entry(&config, &known);
+    if let Err(failure) = &entry
+        && takes_back
     {
         // The record of the failure comes before that of the clean-up.
         failure.log();
         registration.undo()?;
         return Err(Failure::Logged);
     }
-    result
+    registration.save(config, entry?)
 }
 
 fn host_name() -> String {
@@ -101,7 +121,7 @@ impl Registration<'_> {
             let token = self.prompt.ask(
                 "registration-token",
                 "Enter the registration token:",
-                &self.args.registration_token,
+                self.given.text("registration-token"),
                 false,
             )?;
             if !protocol::token::is_created(&token) {
@@ -134,14 +154,14 @@ impl Registration<'_> {
     }
 
     fn has_server_options(&self) -> bool {
-        let args = self.args;
-        args.locked == Some(false)
-            || !args.access_level.is_empty()
-            || args.run_untagged == Some(true)
-            || args.maximum_timeout.unwrap_or(0) != 0
-            || args.paused == Some(true)
-            || !args.tag_list.is_empty()
-            || !args.maintenance_note.is_empty()
+        let given = self.given;
+        !given.switch_or("locked", true)
+            || given.switch("run-untagged")
+            || given.switch("paused")
+            || given.integer("maximum-timeout") != 0
+            || ["access-level", "tag-list", "maintenance-note"]
+                .iter()
+                .any(|option| !given.text(option).is_empty())
     }
 
     fn warn_known(&self, config: &Config) {
@@ -173,7 +193,7 @@ impl Registration<'_> {
         let target = self.target(&self.token)?;
         let client = session::client(&target, &self.path).map_err(Failure::Panic)?;
         let request = VerifyRequest {
-            info: Some(session::info(&self.args.executor, &target.shell)),
+            info: Some(session::info(&target.executor, &target.shell)),
             token: self.token.clone(),
             system_id: self.system_id.clone(),
         };
@@ -191,7 +211,7 @@ impl Registration<'_> {
 
     /// Registers with a registration token.
     fn legacy(&mut self, registration_token: &str) -> Result<Known, Failure> {
-        let args = self.args;
+        let given = self.given;
         self.name = self.prompt.ask(
             "description",
             "Enter a description for the runner:",
@@ -201,13 +221,13 @@ impl Registration<'_> {
         let tags = self.prompt.ask(
             "tag-list",
             "Enter tags for the runner (comma-separated):",
-            &args.tag_list,
+            given.text("tag-list"),
             true,
         )?;
         let note = self.prompt.ask(
             "maintenance-note",
             "Enter optional maintenance note for the runner:",
-            &args.maintenance_note,
+            given.text("maintenance-note"),
             true,
         )?;
         tracing::warn!(
@@ -218,12 +238,12 @@ impl Registration<'_> {
         let request = RegisterRequest {
             description: self.name.clone(),
             maintenance_note: note,
-            run_untagged: tags.is_empty() || args.run_untagged == Some(true),
+            run_untagged: tags.is_empty() || given.switch("run-untagged"),
             tag_list: tags,
-            locked: args.locked.unwrap_or(true),
-            access_level: args.access_level.clone(),
-            maximum_timeout: args.maximum_timeout.unwrap_or(0),
-            paused: args.paused.unwrap_or(false),
+            locked: given.switch_or("locked", true),
+            access_level: given.text("access-level").to_owned(),
+            maximum_timeout: given.integer("maximum-timeout"),
+            paused: given.switch("paused"),
             info: session::info("", ""),
             token: registration_token.to_owned(),
         };
@@ -238,16 +258,27 @@ impl Registration<'_> {
         }
     }
 
-    /// Asks for name and executor, and writes the entry.
-    fn entry(&mut self, mut config: Config, known: &Known) -> Result<(), Failure> {
+    /// Asks for the executor and what it needs; gives the whole entry.
+    fn entry(&self, config: &Config, known: &Known) -> Result<Section, Failure> {
         let executor = self.executor()?;
         let mut entry = self.section();
+        questions::settle(self.prompt, &executor, &mut entry)?;
+        let here = LocalExecutors {
+            user: String::new(),
+            watchdog: Watchdog::new(),
+        };
+        if here.info(&executor).is_none() {
+            tracing::warn!(
+                "This runner has no executor {executor} yet: the entry is written, but takes no jobs here"
+            );
+        }
         entry.set("executor", Value::Text(executor));
         match known {
             Known::Created(credentials) | Known::Registered(credentials) => {
                 let now = whole_seconds(SystemClock.now());
                 entry.set("id", Value::Integer(credentials.id));
                 entry.set("token_obtained_at", Value::Time(now));
+                entry.unset("token_expires_at");
                 if let Some(time) = credentials.token_expires_at.as_ref() {
                     entry.set("token_expires_at", Value::Time(time.to_string()));
                 }
@@ -259,7 +290,12 @@ impl Registration<'_> {
                 let _ = cache.table_mut(table);
             }
         }
-        self.warn_limits(&config);
+        Registration::warn_limits(config, &entry);
+        Ok(entry)
+    }
+
+    /// Appends the entry and writes the file. When that fails, the runner stays registered.
+    fn save(&self, mut config: Config, entry: Section) -> Result<(), Failure> {
         config
             .push(entry)
             .map_err(|error| Failure::Panic(error.to_string()))?;
@@ -278,7 +314,7 @@ impl Registration<'_> {
 
     fn executor(&self) -> Result<String, Failure> {
         let question = format!("Enter an executor: {}:", EXECUTORS.join(", "));
-        let mut given = self.args.executor.clone();
+        let mut given = self.draft.text("executor").to_owned();
         loop {
             if !self.prompt.silent {
                 given = Prompt::ask_once(&question, &given)?;
@@ -293,15 +329,15 @@ impl Registration<'_> {
         }
     }
 
-    fn warn_limits(&self, config: &Config) {
+    fn warn_limits(config: &Config, entry: &Section) {
         let concurrent = config.concurrent();
-        let limit = self.args.entry.limit.unwrap_or(0);
+        let limit = entry.integer("limit");
         if limit > concurrent {
             tracing::warn!(
                 "The specified runner job concurrency limit ({limit}) is larger than current global concurrency limit ({concurrent}). The global concurrent limit will not be increased and takes precedence."
             );
         }
-        let requests = self.args.entry.request_concurrency.unwrap_or(0);
+        let requests = entry.integer("request_concurrency");
         if requests > concurrent {
             tracing::warn!(
                 "The specified runner request concurrency ({requests}) is larger than the current global concurrent limit ({concurrent}). The global concurrent limit will not be increased and takes precedence."
@@ -309,13 +345,12 @@ impl Registration<'_> {
         }
     }
 
-    /// The entry as the command line gives it.
+    /// The entry as far as it is known.
     fn section(&self) -> Section {
-        let mut entry = Config::new_entry();
+        let mut entry = self.draft.clone();
         entry.set("name", Value::Text(self.name.clone()));
         entry.set("url", Value::Text(self.url.clone()));
         entry.set("token", Value::Text(self.token.clone()));
-        apply(&self.args.entry, &mut entry);
         entry
     }
 
@@ -328,47 +363,25 @@ impl Registration<'_> {
         )?;
         Ok(())
     }
-}
 
-/// Puts options into an entry.
-pub(super) fn apply(args: &EntryArgs, entry: &mut Section) {
-    for (key, value) in [
-        ("limit", args.limit),
-        ("output_limit", args.output_limit),
-        ("request_concurrency", args.request_concurrency),
-        ("unhealthy_requests_limit", args.unhealthy_requests_limit),
-    ] {
-        if let Some(number) = value {
-            entry.set(key, Value::Integer(number));
-        }
-    }
-    for (key, value) in [
-        ("tls-ca-file", &args.tls_ca_file),
-        ("tls-cert-file", &args.tls_cert_file),
-        ("tls-key-file", &args.tls_key_file),
-        ("builds_dir", &args.builds_dir),
-        ("cache_dir", &args.cache_dir),
-        ("clone_url", &args.clone_url),
-        ("pre_get_sources_script", &args.pre_get_sources_script),
-        ("post_get_sources_script", &args.post_get_sources_script),
-        ("pre_build_script", &args.pre_build_script),
-        ("post_build_script", &args.post_build_script),
-        ("shell", &args.shell),
-    ] {
-        if let Some(text) = value {
-            entry.set(key, Value::Text(text.clone()));
-        }
-    }
-    if let Some(on) = args.strict_check_interval {
-        entry.set("strict_check_interval", Value::Boolean(on));
-    }
-    if args.debug_trace_disabled {
-        entry.set("debug_trace_disabled", Value::Boolean(true));
-    }
-    if let Some(nanos) = args.unhealthy_interval.as_deref().and_then(parse_duration) {
-        entry.set("unhealthy_interval", Value::Duration(nanos));
-    }
-    if !args.environment.is_empty() {
-        entry.set("environment", Value::List(args.environment.clone()));
+    /// From now on SIGINT takes the registration back and ends the process.
+    fn take_back_on_interrupt(&self) -> Result<(), Failure> {
+        let target = self.target(&self.token)?;
+        let (system_id, path) = (self.system_id.clone(), self.path.clone());
+        // A question waits on this thread, so the signal is waited for on another one.
+        std::thread::spawn(move || {
+            let interrupted = session::block_on(async {
+                let kind = tokio::signal::unix::SignalKind::interrupt();
+                let mut signals = tokio::signal::unix::signal(kind).ok()?;
+                signals.recv().await?;
+                let span = session::span(&target);
+                Some(leave(&target, &system_id, &path).instrument(span).await)
+            });
+            if let Ok(Some(_)) = interrupted {
+                Failure::Fatal("RECEIVED SIGNAL: interrupt".to_owned()).log();
+                std::process::exit(1);
+            }
+        });
+        Ok(())
     }
 }

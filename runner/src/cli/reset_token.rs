@@ -4,34 +4,37 @@ use jiff::Timestamp;
 use tracing::Instrument as _;
 
 use super::Failure;
-use super::args::ResetTokenArgs;
+use super::options::Given;
+use super::options::commands::Invocation;
 use super::session;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, RunnerConfig, Value};
 use crate::logging;
 use protocol::runners::ResetTokenAnswer;
 
-pub(super) fn reset_token(args: &ResetTokenArgs) -> Result<(), Failure> {
+pub(super) fn reset_token(invocation: &Invocation) -> Result<(), Failure> {
     session::say_mode(true);
-    let path = args.config.path();
+    let given = &invocation.given;
+    let path = invocation.config();
     let (mut config, _) = session::load(&path)
         .map_err(|error| Failure::FatalError("Failed to load configuration", error))?;
-    let selected = select(args, &config)?;
-    if args.all_runners {
+    let selected = select(given, &config)?;
+    if given.switch("all-runners") {
         tracing::warn!("Resetting all runner authentication tokens");
     }
     for index in selected {
         let entry = config.runners()[index].clone();
-        let answer = session::block_on(ask(&entry, args, &path).instrument(session::span(&entry)))?;
+        let answer =
+            session::block_on(ask(&entry, given, &path).instrument(session::span(&entry)))?;
         let Some(answer) = answer else {
-            if args.all_runners {
+            if given.switch("all-runners") {
                 tracing::error!("Failed to reset runner authentication token");
                 continue;
             }
             tracing::error!(
                 target: logging::FATAL,
-                id = args.id,
-                name = args.name,
+                id = given.integer("id"),
+                name = given.text("name"),
                 "Failed to reset runner authentication token"
             );
             return Err(Failure::Logged);
@@ -44,24 +47,22 @@ pub(super) fn reset_token(args: &ResetTokenArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn select(args: &ResetTokenArgs, config: &Config) -> Result<Vec<usize>, Failure> {
-    if args.all_runners {
+fn select(given: &Given, config: &Config) -> Result<Vec<usize>, Failure> {
+    let (name, url, id) = (given.text("name"), given.text("url"), given.integer("id"));
+    if given.switch("all-runners") {
         return Ok((0..config.runners().len()).collect());
     }
-    let (found, missing) = if args.name.is_empty() {
-        let fits = |entry: &RunnerConfig| entry.url == args.url && entry.id == args.id;
+    let (found, missing) = if name.is_empty() {
+        let fits = |entry: &RunnerConfig| entry.url == url && entry.id == id;
         (
             config.runners().iter().position(fits),
-            format!(
-                "could not find a runner with the URL {:?} and ID {}",
-                args.url, args.id
-            ),
+            format!("could not find a runner with the URL {url:?} and ID {id}"),
         )
     } else {
-        let fits = |entry: &RunnerConfig| entry.name == args.name;
+        let fits = |entry: &RunnerConfig| entry.name == name;
         (
             config.runners().iter().position(fits),
-            format!("could not find a runner with the name '{}'", args.name),
+            format!("could not find a runner with the name '{name}'"),
         )
     };
     found.map(|index| vec![index]).ok_or(Failure::FatalError(
@@ -72,7 +73,7 @@ fn select(args: &ResetTokenArgs, config: &Config) -> Result<Vec<usize>, Failure>
 
 async fn ask(
     entry: &RunnerConfig,
-    args: &ResetTokenArgs,
+    given: &Given,
     path: &std::path::Path,
 ) -> Option<ResetTokenAnswer> {
     let client = match session::client(entry, path) {
@@ -85,10 +86,11 @@ async fn ask(
             return None;
         }
     };
-    if args.pat.is_empty() {
+    let pat = given.text("pat");
+    if pat.is_empty() {
         client.reset_token(&entry.token).await.ok()
     } else {
-        client.reset_token_by_id(entry.id, &args.pat).await.ok()
+        client.reset_token_by_id(entry.id, pat).await.ok()
     }
 }
 

@@ -1,22 +1,25 @@
 //! `run` (runner.md 2.2).
 
 use super::Failure;
-use super::args::RunArgs;
-use crate::logging::Log;
+use super::options::commands::Invocation;
 use crate::schedule::{RunOptions, run_command};
 
-pub(super) fn run(args: RunArgs, log: Log) -> Result<(), Failure> {
-    if args.syslog {
+pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
+    let given = &invocation.given;
+    if given.switch("syslog") {
         tracing::warn!("--syslog: this runner logs to stderr only");
     }
-    if args.listen_address.is_some() {
+    if !given.text("listen-address").is_empty() {
         tracing::warn!("--listen-address: this runner has no metrics and debug endpoints");
     }
     let code = run_command(RunOptions {
-        config: args.config.path(),
-        working_directory: args.working_directory,
-        user: args.user.unwrap_or_default(),
-        log,
+        config: invocation.config(),
+        working_directory: given
+            .given_text("working-directory")
+            .filter(|path| !path.is_empty())
+            .map(Into::into),
+        user: given.text("user").to_owned(),
+        log: invocation.log.clone(),
     });
     if code == 0 {
         Ok(())

@@ -1,21 +1,18 @@
 //! `run-single` (runner.md 2.4).
 
 use super::Failure;
-use super::args::RunSingleArgs;
-use super::register::apply;
+use super::options::commands::Invocation;
+use super::options::entry;
 use crate::config::{Config, Section, Value};
-use crate::logging::Log;
 use crate::schedule::{SingleLimits, SingleOptions, run_single as run};
 
-pub(super) fn run_single(args: &RunSingleArgs, log: Log) -> Result<(), Failure> {
-    let (entry, config_path) = if let Some(name) = &args.runner {
-        let path = args.config.path();
+pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
+    let given = &invocation.given;
+    let (entry, config_path) = if let Some(name) = given.given_text("runner") {
+        let path = invocation.config();
         let config = Config::load(&path)
             .map_err(|error| Failure::Fatal(format!("Error loading config: {error}")))?;
-        let position = config
-            .runners()
-            .iter()
-            .position(|entry| entry.name == *name);
+        let position = config.runners().iter().position(|entry| entry.name == name);
         let entry = position
             .and_then(|index| config.entries().get(index))
             .cloned()
@@ -25,7 +22,7 @@ pub(super) fn run_single(args: &RunSingleArgs, log: Log) -> Result<(), Failure> 
             })?;
         (entry, Some(path))
     } else {
-        (from_options(args), None)
+        (from_options(invocation), None)
     };
     for (key, missing) in [
         ("url", "Missing URL"),
@@ -44,24 +41,24 @@ pub(super) fn run_single(args: &RunSingleArgs, log: Log) -> Result<(), Failure> 
         config,
         config_path,
         limits: SingleLimits {
-            max_builds: args.max_builds,
-            wait_timeout_s: args.wait_timeout,
+            max_builds: count(given.integer("max-builds")),
+            wait_timeout_s: count(given.integer("wait-timeout")),
         },
-        log,
+        log: invocation.log.clone(),
     })
     .map_err(Failure::Fatal)
 }
 
-fn from_options(args: &RunSingleArgs) -> Section {
-    let mut entry = Config::new_entry();
-    for (key, text) in [
-        ("name", args.name.as_deref().unwrap_or_default()),
-        ("url", &args.url),
-        ("token", &args.token),
-        ("executor", &args.executor),
-    ] {
-        entry.set(key, Value::Text(text.to_owned()));
+/// A number of options; below zero counts as none.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn from_options(invocation: &Invocation) -> Section {
+    let mut section = Config::new_entry();
+    for key in ["name", "url", "token", "executor"] {
+        section.set(key, Value::Text(invocation.given.text(key).to_owned()));
     }
-    apply(&args.entry, &mut entry);
-    entry
+    entry::apply(&invocation.options, &invocation.given, &mut section);
+    section
 }

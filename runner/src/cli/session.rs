@@ -6,7 +6,7 @@ use std::sync::Arc;
 use protocol::{Features, Info};
 
 use super::Failure;
-use super::args::Cli;
+use super::options::Given;
 use crate::client::{ApiClient, ReqwestTransport, TlsFiles, TransportOptions};
 use crate::clock::SystemClock;
 use crate::config::{Config, RunnerConfig};
@@ -15,22 +15,22 @@ use crate::logging::{self, Format, Level, Log};
 use crate::random::Random;
 
 /// Level and format as the command line says (RUN-CLI-04).
-pub(super) fn set_up_log(cli: &Cli, log: &Log) -> Result<(), Failure> {
+pub(super) fn set_up_log(given: &Given, log: &Log) -> Result<(), Failure> {
     let failed = |error: String| {
         log.fix(None, Some(Format::TextSeconds));
         Failure::FatalError("Error while setting up logging configuration", error)
     };
-    let mut level = match &cli.log_level {
+    let mut level = match given.given_text("log-level") {
         Some(text) => Some(
             text.parse::<Level>()
                 .map_err(|error| failed(format!("failed to parse log level: {error}")))?,
         ),
         None => None,
     };
-    if cli.debug {
+    if given.switch("debug") {
         level = Some(Level::Debug);
     }
-    let format = match &cli.log_format {
+    let format = match given.given_text("log-format") {
         Some(text) => Some(
             text.parse::<Format>()
                 .map_err(|error| failed(error.to_string()))?,

@@ -5,26 +5,28 @@ use std::path::Path;
 use tracing::Instrument as _;
 
 use super::Failure;
-use super::args::UnregisterArgs;
+use super::options::Given;
+use super::options::commands::Invocation;
 use super::session;
 use crate::config::{Config, RunnerConfig};
 
-pub(super) fn unregister(args: &UnregisterArgs) -> Result<(), Failure> {
+pub(super) fn unregister(invocation: &Invocation) -> Result<(), Failure> {
     session::say_mode(false);
     let failed = |error: String| Failure::FatalError("failed to unregister runner", error);
-    let path = args.config.path();
+    let given = &invocation.given;
+    let path = invocation.config();
     let (mut config, system_id) = session::load(&path).map_err(failed)?;
-    if args.all_runners {
+    if given.switch("all-runners") {
         unregister_all(&mut config, &system_id, &path)?;
     } else {
         let cause = |text: String| failed(format!("mutate config: unregister runner: {text}"));
-        let entry = pick(args, &config).map_err(cause)?;
+        let entry = pick(given, &config).map_err(cause)?;
         let gone =
             session::block_on(leave(&entry, &system_id, &path).instrument(session::span(&entry)))?;
         if !gone {
             return Err(cause(format!(
                 "failed to unregister runner {:?}",
-                args.name
+                given.text("name")
             )));
         }
         config.retain(|other| !same_credentials(other, &entry));
@@ -35,8 +37,8 @@ pub(super) fn unregister(args: &UnregisterArgs) -> Result<(), Failure> {
 }
 
 /// The entry that is meant: the first one that fits name, token, or both.
-fn pick(args: &UnregisterArgs, config: &Config) -> Result<RunnerConfig, String> {
-    let (name, token) = (args.name.as_str(), args.token.as_str());
+fn pick(given: &Given, config: &Config) -> Result<RunnerConfig, String> {
+    let (name, token) = (given.text("name"), given.text("token"));
     let fits = |entry: &&RunnerConfig| {
         (name.is_empty() || entry.name == name) && (token.is_empty() || entry.token == token)
     };

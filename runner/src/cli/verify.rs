@@ -4,34 +4,39 @@ use protocol::runners::VerifyRequest;
 use tracing::Instrument as _;
 
 use super::Failure;
-use super::args::VerifyArgs;
+use super::options::Given;
+use super::options::commands::Invocation;
 use super::session;
 use crate::client::VerifyOutcome;
 use crate::config::RunnerConfig;
 
-fn is_selected(args: &VerifyArgs, entry: &RunnerConfig) -> bool {
-    if args.name.is_empty() && args.token.is_empty() && args.url.is_empty() {
+fn is_selected(given: &Given, entry: &RunnerConfig) -> bool {
+    let (name, url, token) = (given.text("name"), given.text("url"), given.text("token"));
+    if name.is_empty() && token.is_empty() && url.is_empty() {
         return true;
     }
     let is_any = |url: &str| url.is_empty() || url == "*";
-    let by_name = !args.name.is_empty() && args.name == entry.name;
-    let by_token = !args.token.is_empty()
-        && args.token == entry.token
-        && (is_any(&args.url) || is_any(&entry.url) || args.url == entry.url);
+    let by_name = !name.is_empty() && name == entry.name;
+    let by_token = !token.is_empty()
+        && token == entry.token
+        && (is_any(url) || is_any(&entry.url) || url == entry.url);
     by_name || by_token
 }
 
-pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
+pub(super) fn verify(invocation: &Invocation) -> Result<(), Failure> {
     session::say_mode(true);
-    let path = args.config.path();
+    let given = &invocation.given;
+    let path = invocation.config();
     let (mut config, system_id) = session::load(&path).map_err(Failure::Fatal)?;
     let selected: Vec<RunnerConfig> = config
         .runners()
         .iter()
-        .filter(|entry| is_selected(args, entry))
+        .filter(|entry| is_selected(given, entry))
         .cloned()
         .collect();
-    let filtered = !(args.name.is_empty() && args.token.is_empty() && args.url.is_empty());
+    let filtered = ["name", "url", "token"]
+        .iter()
+        .any(|option| !given.text(option).is_empty());
     if selected.is_empty() && filtered {
         return Err(Failure::Fatal(
             "mutate config: no runner matches the filtering parameters".to_owned(),
@@ -50,7 +55,7 @@ pub(super) fn verify(args: &VerifyArgs) -> Result<(), Failure> {
     if gone.is_empty() {
         return Ok(());
     }
-    if !args.delete {
+    if !given.switch("delete") {
         return Err(Failure::Fatal("Failed to verify runners".to_owned()));
     }
     config.retain(|entry| !gone.contains(&(entry.url.clone(), entry.token.clone())));

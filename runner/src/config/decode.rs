@@ -123,7 +123,7 @@ impl Decoder<'_> {
         };
         let scalar = item.as_value();
         Ok(match kind {
-            Kind::Text | Kind::KeptText => {
+            Kind::Text => {
                 Value::Text(item.as_str().ok_or_else(|| wrong("string"))?.to_owned())
             }
             Kind::Integer => Value::Integer(item.as_integer().ok_or_else(|| wrong("integer"))?),

@@ -26,7 +26,7 @@ fn keys(section: &Section, depth: usize, out: &mut String) {
             continue;
         }
         let form = match section.values.get(key.name) {
-            Some(value) if key.unset == Unset::Zero || !is_empty(key.kind, value) => form(value),
+            Some(value) if key.unset != Unset::Omit || !is_empty(key.kind, value) => form(value),
             _ if key.unset == Unset::Zero => zero(key.kind).to_owned(),
             _ => continue,
         };
@@ -139,7 +139,7 @@ fn join(path: &str, name: &str) -> String {
 
 fn is_empty(kind: Kind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::KeptText | Kind::Tristate, _) => false,
+        (Kind::Tristate, _) => false,
         (_, Value::Text(text)) => text.is_empty(),
         (_, Value::Integer(number) | Value::Duration(number)) => *number == 0,
         (_, Value::Float(number)) => *number == 0.0,
@@ -187,7 +187,7 @@ fn float(number: f64) -> String {
 }
 
 /// A one-line basic string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {

@@ -3,6 +3,7 @@
 //! - `schema`: every key with its type, whether it is always written, and the order of saving.
 //! - `section`: a decoded table; `decode` and `encode`: TOML in and out.
 //! - [`Config`]: the file; [`RunnerConfig`]: one `[[runners]]` entry, typed, with defaults.
+//! - `option_keys`: the keys as the command line sees them; `merge`: a template fills an entry.
 //! - [`system_id`]: `.runner_system_id`; `labels`: rules of labels; `expand`: `$X` in `url` and `token`.
 //!
 //! The file is held as a tree that follows the schema, so a key that this runner never looks at is still
@@ -15,6 +16,8 @@ mod error;
 mod expand;
 mod file;
 mod labels;
+mod merge;
+mod option_keys;
 mod runner_config;
 mod schema;
 mod section;
@@ -23,8 +26,10 @@ pub mod system_id;
 mod tests;
 
 pub use duration::parse_duration;
+pub(crate) use encode::quoted;
 pub use error::ConfigError;
 pub use expand::expand_with;
 pub use file::{Config, default_path};
+pub(crate) use option_keys::{KeyType, OptionKey, option_keys};
 pub use runner_config::RunnerConfig;
 pub use section::{Section, Value};

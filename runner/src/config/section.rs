@@ -158,6 +158,17 @@ impl Section {
         }
     }
 
+    /// Sets a key of a table in this one, with the tables on the way; `false` if there is no such key.
+    pub fn set_at(&mut self, path: &[&str], value: Value) -> bool {
+        match path {
+            [] => false,
+            [key] => self.set(key, value),
+            [table, rest @ ..] => self
+                .table_mut(table)
+                .is_some_and(|inner| inner.set_at(rest, value)),
+        }
+    }
+
     /// Removes a key.
     pub fn unset(&mut self, key: &str) {
         self.values.remove(key);

@@ -5,8 +5,6 @@
 pub(super) enum Kind {
     /// Text.
     Text,
-    /// Text that may be unset; an empty one is kept.
-    KeptText,
     /// Integer.
     Integer,
     /// Float; an integer is taken too.
@@ -47,6 +45,8 @@ impl Kind {
 pub(super) enum Unset {
     /// Nothing; nor is an empty value written.
     Omit,
+    /// Nothing; an empty value is written (the official runner holds a pointer there).
+    Keep,
     /// The zero value.
     Zero,
 }
@@ -96,18 +96,33 @@ const fn always(name: &'static str, kind: Kind) -> Key {
     }
 }
 
+/// A key that may be unset; an empty value is something else and kept.
+const fn optional(name: &'static str, kind: Kind) -> Key {
+    Key {
+        name,
+        kind,
+        unset: Unset::Keep,
+    }
+}
+
 macro_rules! table {
     ($name:ident, [$($key:expr),* $(,)?]) => {
         table!($name, omit_empty: false, open: false, [$($key),*]);
     };
     ($name:ident, omit_empty: $omit:literal, open: $open:literal, [$($key:expr),* $(,)?]) => {
-        static $name: Table = Table { keys: &[$($key),*], omit_empty: $omit, open: $open };
+        pub(super) static $name: Table = Table { keys: &[$($key),*], omit_empty: $omit, open: $open };
     };
 }
 
-use Kind::{
-    Boolean, Duration, Float, Integer, KeptText, List, Map, Raw, Text, TextOrList, Time, Tristate,
-};
+mod docker;
+mod executors;
+mod kubernetes;
+
+use docker::DOCKER;
+use executors::{AUTOSCALER, CUSTOM, INSTANCE, MACHINE, PARALLELS, SSH, VIRTUALBOX};
+use kubernetes::KUBERNETES;
+
+use Kind::{Boolean, Duration, Integer, List, Map, Text, Time, Tristate};
 
 /// The whole file.
 pub(super) static ROOT: Table = Table {
@@ -120,7 +135,7 @@ pub(super) static ROOT: Table = Table {
         key("log_level", Text),
         key("log_format", Text),
         key("user", Text),
-        key("sentry_dsn", KeptText),
+        optional("sentry_dsn", Text),
         key("connection_max_age", Duration),
         always("shutdown_timeout", Integer),
         key("session_server", Kind::Table(&SESSION_SERVER)),
@@ -139,7 +154,6 @@ table!(
         key("session_timeout", Integer),
     ]
 );
-
 table!(
     GLOBAL_MACHINE,
     [key("shutdown_drain", Kind::Table(&SHUTDOWN_DRAIN))]
@@ -173,7 +187,6 @@ table!(USAGE_LOGROTATE, omit_empty: true, open: false, [
     key("labels", Map),
 ]);
 table!(USAGE_SNOWPLOW, omit_empty: true, open: true, []);
-
 table!(
     RUNNER,
     [
@@ -183,7 +196,7 @@ table!(
         key("request_concurrency", Integer),
         key("strict_check_interval", Tristate),
         key("unhealthy_requests_limit", Integer),
-        key("unhealthy_interval", Duration),
+        optional("unhealthy_interval", Duration),
         key("job_status_final_update_retry_limit", Integer),
         always("url", Text),
         always("id", Integer),
@@ -203,8 +216,8 @@ table!(
         key("post_get_sources_script", Text),
         key("pre_build_script", Text),
         key("post_build_script", Text),
-        key("prepare_timeout", Duration),
-        key("get_sources_timeout", Duration),
+        optional("prepare_timeout", Duration),
+        optional("get_sources_timeout", Duration),
         key("debug_trace_disabled", Boolean),
         key("safe_directory_checkout", Tristate),
         key("clean_git_config", Tristate),
@@ -231,7 +244,6 @@ table!(
         key("autoscaler", Kind::Table(&AUTOSCALER)),
     ]
 );
-
 table!(
     EXPERIMENTAL,
     [key("boot_verify", Kind::Table(&BOOT_VERIFY))]
@@ -326,244 +338,5 @@ table!(
         always("timezone", Text),
         always("threshold", Duration),
         key("jobs_running_for_project", Text),
-    ]
-);
-table!(
-    INSTANCE,
-    [
-        key("allowed_images", List),
-        key("use_common_build_dir", Boolean)
-    ]
-);
-table!(
-    SSH,
-    [
-        key("user", Text),
-        key("password", Text),
-        key("host", Text),
-        key("port", Text),
-        key("identity_file", Text),
-        key("disable_strict_host_key_checking", Tristate),
-        key("known_hosts_file", Text),
-    ]
-);
-table!(
-    DOCKER,
-    [
-        key("host", Text),
-        key("tls_cert_path", Text),
-        always("tls_verify", Boolean),
-        key("hostname", Text),
-        always("image", Text),
-        key("runtime", Text),
-        key("memory", Text),
-        key("memory_swap", Text),
-        key("memory_reservation", Text),
-        key("cgroup_parent", Text),
-        key("cpuset_cpus", Text),
-        key("cpuset_mems", Text),
-        key("cpus", Text),
-        key("cpu_shares", Integer),
-        key("dns", List),
-        key("dns_search", List),
-        always("privileged", Boolean),
-        key("services_privileged", Tristate),
-        always("disable_entrypoint_overwrite", Boolean),
-        key("user", Text),
-        key("allowed_users", List),
-        key("group_add", List),
-        key("userns_mode", Text),
-        key("cap_add", List),
-        key("cap_drop", List),
-        always("oom_kill_disable", Boolean),
-        key("oom_score_adjust", Integer),
-        key("security_opt", List),
-        key("services_security_opt", List),
-        key("devices", List),
-        key("device_cgroup_rules", List),
-        key("gpus", Text),
-        key("services_devices", Raw),
-        always("disable_cache", Boolean),
-        key("volumes", List),
-        key("volume_driver", Text),
-        key("volume_driver_ops", Map),
-        always("volume_keep", Boolean),
-        key("cache_dir", Text),
-        key("extra_hosts", List),
-        key("volumes_from", List),
-        key("network_mode", Text),
-        key("pid_mode", Text),
-        key("ipcmode", Text),
-        key("mac_address", Text),
-        key("links", List),
-        key("services_limit", Integer),
-        key("service_memory", Text),
-        key("service_memory_swap", Text),
-        key("service_memory_reservation", Text),
-        key("service_cgroup_parent", Text),
-        key("service_slot_cgroup_template", Text),
-        key("service_cpuset_cpus", Text),
-        key("service_cpus", Text),
-        key("service_cpu_shares", Integer),
-        key("service_gpus", Text),
-        key("wait_for_services_timeout", Integer),
-        key("allowed_images", List),
-        key("allowed_privileged_images", List),
-        key("allowed_privileged_services", List),
-        key("allowed_pull_policies", List),
-        key("allowed_services", List),
-        key("pull_policy", TextOrList),
-        key("isolation", Text),
-        always("shm_size", Integer),
-        key("tmpfs", Map),
-        key("services_tmpfs", Map),
-        key("sysctls", Map),
-        key("helper_image", Text),
-        key("helper_image_flavor", Text),
-        key("container_labels", Map),
-        key("enable_ipv6", Boolean),
-        key("ulimit", Map),
-        key("log_options", Map),
-        always("network_mtu", Integer),
-        key("services", Kind::Tables(&SERVICE)),
-    ]
-);
-table!(SERVICE, omit_empty: false, open: true, [
-    key("name", Text),
-    key("alias", Text),
-    key("command", List),
-    key("entrypoint", List),
-    key("environment", List),
-]);
-table!(
-    PARALLELS,
-    [
-        always("base_name", Text),
-        key("template_name", Text),
-        always("disable_snapshots", Boolean),
-        key("time_server", Text),
-        key("allowed_images", List),
-    ]
-);
-table!(
-    VIRTUALBOX,
-    [
-        always("base_name", Text),
-        key("base_snapshot", Text),
-        always("base_folder", Text),
-        always("disable_snapshots", Boolean),
-        key("allowed_images", List),
-        always("start_type", Text),
-    ]
-);
-table!(
-    MACHINE,
-    [
-        key("MaxGrowthRate", Integer),
-        always("IdleCount", Integer),
-        always("IdleScaleFactor", Float),
-        always("IdleCountMin", Integer),
-        key("IdleTime", Integer),
-        key("MaxBuilds", Integer),
-        always("MachineDriver", Text),
-        always("MachineName", Text),
-        key("MachineOptions", List),
-        key("MachineOptionsWithName", List),
-        key("MaxRemovalAttempts", Integer),
-        key("OffPeakPeriods", List),
-        key("OffPeakTimezone", Text),
-        key("OffPeakIdleCount", Integer),
-        key("OffPeakIdleTime", Integer),
-        key("autoscaling", Kind::Tables(&MACHINE_AUTOSCALING)),
-    ]
-);
-table!(
-    MACHINE_AUTOSCALING,
-    [
-        key("Periods", List),
-        always("Timezone", Text),
-        always("IdleCount", Integer),
-        always("IdleScaleFactor", Float),
-        always("IdleCountMin", Integer),
-        always("IdleTime", Integer),
-    ]
-);
-table!(KUBERNETES, omit_empty: false, open: true, [
-    always("host", Text),
-    key("context", Text),
-    key("cert_file", Text),
-    key("key_file", Text),
-    key("ca_file", Text),
-    always("bearer_token_overwrite_allowed", Boolean),
-    key("bearer_token", Text),
-    always("image", Text),
-    always("namespace", Text),
-    always("namespace_overwrite_allowed", Text),
-    always("namespace_per_job", Boolean),
-    key("privileged", Tristate),
-    key("pull_policy", TextOrList),
-    always("node_selector_overwrite_allowed", Text),
-    always("node_tolerations_overwrite_allowed", Text),
-    always("pod_labels_overwrite_allowed", Text),
-    key("service_account", Text),
-    always("service_account_overwrite_allowed", Text),
-    always("pod_annotations_overwrite_allowed", Text),
-    key("retry_limits", Map),
-    key("volumes", Kind::Table(&KUBERNETES_VOLUMES)),
-    key("services", Kind::Tables(&SERVICE)),
-    key("affinity", Kind::Table(&KUBERNETES_AFFINITY)),
-    key("dns_config", Kind::Table(&KUBERNETES_DNS)),
-]);
-table!(KUBERNETES_VOLUMES, omit_empty: false, open: true, []);
-table!(KUBERNETES_AFFINITY, omit_empty: true, open: true, []);
-table!(KUBERNETES_DNS, omit_empty: false, open: true, []);
-table!(
-    CUSTOM,
-    [
-        key("config_exec", Text),
-        key("config_args", List),
-        key("config_exec_timeout", Integer),
-        key("prepare_exec", Text),
-        key("prepare_args", List),
-        key("prepare_exec_timeout", Integer),
-        always("run_exec", Text),
-        key("run_args", List),
-        key("cleanup_exec", Text),
-        key("cleanup_args", List),
-        key("cleanup_exec_timeout", Integer),
-        key("graceful_kill_timeout", Integer),
-        key("force_kill_timeout", Integer),
-    ]
-);
-table!(AUTOSCALER, omit_empty: false, open: true, [
-    always("capacity_per_instance", Integer),
-    always("max_use_count", Integer),
-    always("max_instances", Integer),
-    key("plugin", Text),
-    always("instance_acquire_timeout", Duration),
-    always("update_interval", Duration),
-    always("update_interval_when_expecting", Duration),
-    always("deletion_retry_interval", Duration),
-    always("shutdown_deletion_interval", Duration),
-    always("shutdown_deletion_retries", Integer),
-    always("failure_threshold", Integer),
-    key("plugin_config", Map),
-    key("scale_throttle", Kind::Table(&AUTOSCALER_PART)),
-    key("state_storage", Kind::Table(&AUTOSCALER_PART)),
-    key("connector_config", Kind::Table(&AUTOSCALER_PART)),
-    key("vm_isolation", Kind::Table(&AUTOSCALER_PART)),
-    key("policy", Kind::Tables(&AUTOSCALER_POLICY)),
-]);
-table!(AUTOSCALER_PART, omit_empty: true, open: true, []);
-table!(
-    AUTOSCALER_POLICY,
-    [
-        key("periods", List),
-        key("timezone", Text),
-        always("idle_count", Integer),
-        always("idle_time", Duration),
-        always("scale_factor", Float),
-        always("scale_factor_limit", Integer),
-        key("preemptive_mode", Tristate),
     ]
 );

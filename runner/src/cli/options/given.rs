@@ -1,0 +1,59 @@
+//! What a command line and the environment gave.
+
+use std::collections::BTreeMap;
+
+use crate::config::Value;
+
+/// Values by the names of their options.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct Given {
+    values: BTreeMap<String, Value>,
+}
+
+impl Given {
+    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+        self.values.remove(name)
+    }
+
+    pub(super) fn put(&mut self, name: &str, value: Value) {
+        self.values.insert(name.to_owned(), value);
+    }
+
+    /// Text, if the option was given.
+    pub(in crate::cli) fn given_text(&self, name: &str) -> Option<&str> {
+        match self.get(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Text, empty if not given.
+    pub(in crate::cli) fn text(&self, name: &str) -> &str {
+        self.given_text(name).unwrap_or_default()
+    }
+
+    /// Whole number, 0 if not given.
+    pub(in crate::cli) fn integer(&self, name: &str) -> i64 {
+        match self.get(name) {
+            Some(Value::Integer(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// Whether a switch is on; `default` if not given.
+    pub(in crate::cli) fn switch_or(&self, name: &str, default: bool) -> bool {
+        match self.get(name) {
+            Some(Value::Boolean(on)) => *on,
+            _ => default,
+        }
+    }
+
+    /// Whether a switch is on.
+    pub(in crate::cli) fn switch(&self, name: &str) -> bool {
+        self.switch_or(name, false)
+    }
+}
