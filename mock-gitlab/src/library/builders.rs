@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use protocol::Field;
 use protocol::job_payload::Variable;
 
 use super::error::MockError;
 use super::handles::{JobHandle, ProjectHandle, RunnerHandle};
+use super::pipeline;
 use super::start::Shared;
 use crate::git::repository::{self, Commit};
 use crate::world::state::{AccessLevel, RunnerType};
 use crate::world::{
-    JobDefinition, NewGroup, NewPipeline, NewPipelineJob, NewProject, NewRunner, SetupError,
+    JobDefinition, NewGroup, NewPipeline, NewProject, NewRunner, SetupError,
 };
 
 /// A project to be made. Without files it has no repository, and its jobs fetch none.
@@ -188,25 +188,32 @@ impl RunnerBuilder {
 /// A job to be made, in a pipeline of its own.
 #[must_use = "nothing is made before `create`"]
 pub struct JobBuilder {
-    shared: Shared,
-    project: i64,
-    full_path: String,
-    sha: String,
+    project: ProjectHandle,
     definition: JobDefinition,
 }
 
 impl JobBuilder {
     pub(super) fn new(project: &ProjectHandle, name: &str) -> Self {
         JobBuilder {
-            shared: project.shared.clone(),
-            project: project.id,
-            full_path: project.full_path.clone(),
-            sha: project.sha.clone(),
+            project: project.clone(),
             definition: JobDefinition {
                 name: name.to_owned(),
                 ..JobDefinition::default()
             },
         }
+    }
+
+    /// Stage, one of `.pre`, `build`, `test`, `deploy`, `.post`; `test` when not given.
+    pub fn stage(mut self, stage: &str) -> Self {
+        stage.clone_into(&mut self.definition.stage);
+        self
+    }
+
+    /// Leaves an archive of these paths and globs.
+    pub fn artifacts<T: Into<String>>(mut self, paths: impl IntoIterator<Item = T>) -> Self {
+        let artifacts = self.definition.artifacts.get_or_insert_default();
+        artifacts.paths.extend(paths.into_iter().map(Into::into));
+        self
     }
 
     /// Commands of the job.
@@ -254,35 +261,20 @@ impl JobBuilder {
         self
     }
 
+    pub(super) fn into_definition(self) -> JobDefinition {
+        self.definition
+    }
+
     /// Makes the job.
-    pub fn create(mut self) -> Result<JobHandle, MockError> {
-        if self.sha.is_empty() {
-            // There is nothing to fetch.
-            self = self.variable("GIT_STRATEGY", "none");
-        }
-        let pipeline = NewPipeline {
-            project: self.project,
-            sha: self.sha.clone(),
-            jobs: vec![NewPipelineJob {
-                id: None,
-                definition: Arc::new(self.definition),
-            }],
-            ..NewPipeline::default()
-        };
-        let (pipeline, job) = self.shared.act(|world, now| {
-            let id = world.add_pipeline(now, pipeline)?;
-            let job = world
-                .pipeline(id)
-                .and_then(|pipeline| pipeline.jobs.first());
-            Ok::<_, SetupError>((id, job.copied().unwrap_or_default()))
-        })?;
-        if !self.sha.is_empty() {
-            let path = self.shared.git.repository(&self.full_path);
-            repository::set_ref(&path, &format!("refs/pipelines/{pipeline}"), &self.sha)?;
-        }
+    pub fn create(self) -> Result<JobHandle, MockError> {
+        let made = pipeline::create(&self.project, NewPipeline::default(), vec![self.definition])?;
+        let id = self.project.shared.look(|world| {
+            let jobs = world.pipeline(made.id()).map(|pipeline| &pipeline.jobs);
+            jobs.and_then(|jobs| jobs.first()).copied()
+        });
         Ok(JobHandle {
-            shared: self.shared,
-            id: job,
+            shared: self.project.shared,
+            id: id.unwrap_or_default(),
         })
     }
 }

@@ -33,6 +33,9 @@ pub enum MockError {
     /// A user could not do it.
     #[error(transparent)]
     Action(#[from] ActionError),
+    /// The bytes of an artifact cannot be read.
+    #[error("cannot read the artifact: {0}")]
+    Artifact(std::io::Error),
 }
 
 /// Something was waited for in vain.

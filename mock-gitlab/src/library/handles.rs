@@ -2,9 +2,10 @@ use protocol::JobStatus;
 
 use super::builders::JobBuilder;
 use super::error::{MockError, WaitError};
+use super::pipeline::PipelineBuilder;
 use super::start::Shared;
 use super::wait;
-use crate::world::WhyNot;
+use crate::world::{Artifact, WhyNot};
 
 /// A project of the server.
 #[derive(Clone)]
@@ -34,6 +35,11 @@ impl ProjectHandle {
     /// A new job of the project.
     pub fn job(&self, name: &str) -> JobBuilder {
         JobBuilder::new(self, name)
+    }
+
+    /// A new pipeline of several jobs.
+    pub fn pipeline(&self) -> PipelineBuilder {
+        PipelineBuilder::new(self)
     }
 }
 
@@ -82,6 +88,14 @@ impl JobHandle {
     /// Id.
     pub fn id(&self) -> i64 {
         self.id
+    }
+
+    /// Name.
+    pub fn name(&self) -> String {
+        self.shared.look(|world| {
+            let job = world.job(self.id);
+            job.map_or_else(String::new, |job| job.definition.name.clone())
+        })
     }
 
     /// State.
@@ -135,6 +149,21 @@ impl JobHandle {
                 .map(|runner| (runner, world.why_not(now, runner, self.id)))
                 .collect()
         })
+    }
+
+    /// What is known of an artifact that was uploaded, by type: `archive`, `metadata`, `junit` and so on.
+    pub fn artifact(&self, file_type: &str) -> Option<Artifact> {
+        self.shared
+            .look(|world| world.artifact(self.id, file_type).cloned())
+    }
+
+    /// The bytes of an artifact that was uploaded; `None` without one.
+    pub fn artifact_bytes(&self, file_type: &str) -> Result<Option<Vec<u8>>, MockError> {
+        let Some(artifact) = self.artifact(file_type) else {
+            return Ok(None);
+        };
+        let bytes = self.shared.artifacts.bytes(self.id, &artifact);
+        bytes.map(Some).map_err(MockError::Artifact)
     }
 
     /// A user cancels it.

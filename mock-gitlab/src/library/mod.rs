@@ -31,6 +31,7 @@
 mod builders;
 mod error;
 mod handles;
+mod pipeline;
 mod requests;
 mod start;
 #[cfg(test)]
@@ -40,5 +41,6 @@ mod wait;
 pub use builders::{JobBuilder, ProjectBuilder, RunnerBuilder};
 pub use error::{MockError, WaitError};
 pub use handles::{JobHandle, ProjectHandle, RunnerHandle};
+pub use pipeline::{PipelineBuilder, PipelineHandle};
 pub use requests::SeenRequest;
 pub use start::{MockGitlab, MockGitlabBuilder};

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::builders::{ProjectBuilder, RunnerBuilder};
 use super::error::MockError;
+use super::handles::JobHandle;
 use super::requests::{self, Ring, SeenRequest};
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
@@ -311,6 +312,13 @@ impl MockGitlab {
     /// A new runner, for all projects unless told otherwise.
     pub fn runner(&self) -> RunnerBuilder {
         RunnerBuilder::new(self.shared.clone())
+    }
+
+    /// The job with this id.
+    pub fn job(&self, id: i64) -> Option<JobHandle> {
+        let shared = self.shared.clone();
+        let known = shared.look(|world| world.job(id).is_some());
+        known.then_some(JobHandle { shared, id })
     }
 
     /// The newest requests, oldest first.

@@ -61,6 +61,19 @@ impl ArtifactStore {
         ArtifactStore(Arc::new(Place::Folder(root)))
     }
 
+    /// The bytes of an artifact, read at once; for a test that looks at what was uploaded.
+    pub fn bytes(&self, job: JobId, artifact: &Artifact) -> io::Result<Vec<u8>> {
+        let key = Key::of(job, artifact);
+        match &*self.0 {
+            Place::Memory(files) => {
+                let files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                let bytes = files.get(&key).ok_or(io::ErrorKind::NotFound)?;
+                Ok(bytes.to_vec())
+            }
+            Place::Folder(root) => std::fs::read(place_of(root, &key)),
+        }
+    }
+
     /// Folder of uploads under way, as `authorize` names it.
     pub(super) fn temporary(&self) -> String {
         match &*self.0 {
