@@ -79,7 +79,13 @@ async fn takes_a_job_and_streams_its_log() {
         .job("test")
         .variable("PLAIN", "seen")
         .masked("HIDDEN", "not-to-be-seen")
-        .script(["print hello", "hold", "show PLAIN", "show HIDDEN", "show CI_JOB_ID"])
+        .script([
+            "print hello",
+            "hold",
+            "show PLAIN",
+            "show HIDDEN",
+            "show CI_JOB_ID",
+        ])
         .after_script(["print bye"])
         .create()
         .unwrap();
@@ -90,7 +96,10 @@ async fn takes_a_job_and_streams_its_log() {
     job.wait_for(JobStatus::Success).await.unwrap();
     assert_eq!(
         job.trace_text(),
-        format!("hello\nPLAIN=seen\nHIDDEN=<MASKED>\nCI_JOB_ID={}\nbye\n", job.id())
+        format!(
+            "hello\nPLAIN=seen\nHIDDEN=<MASKED>\nCI_JOB_ID={}\nbye\n",
+            job.id()
+        )
     );
     assert_eq!(
         pair.cleanup().await,
@@ -149,7 +158,10 @@ async fn uploads_and_downloads_artifacts() {
     }
     let small = pipeline.job("small").unwrap();
     let artifact = small.artifact("archive").unwrap();
-    assert_eq!((&*artifact.filename, &*artifact.file_format), ("default.zip", "zip"));
+    assert_eq!(
+        (&*artifact.filename, &*artifact.file_format),
+        ("default.zip", "zip")
+    );
     let bytes = small.artifact_bytes("archive").unwrap().unwrap();
     assert!(bytes.starts_with(b"PK") && bytes.len() as u64 == artifact.size);
     assert!(pair.poll().await);

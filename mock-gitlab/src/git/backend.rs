@@ -2,7 +2,7 @@
 
 use std::io;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,6 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use super::GitRoot;
 use super::credentials::{Access, check};
+use super::lfs;
 use crate::world::World;
 
 /// Longest head of an answer of `git http-backend`, bytes.
@@ -50,11 +51,15 @@ fn target(path: &str) -> Option<Target<'_>> {
         && project.split('/').all(|segment| {
             !segment.is_empty() && segment != "." && segment != ".." && !segment.contains('\\')
         });
-    (clean && ["info/refs", "git-upload-pack", "git-receive-pack"].contains(&service))
-        .then_some(Target { project, service })
+    let known = ["info/refs", "git-upload-pack", "git-receive-pack"].contains(&service)
+        || service == lfs::BATCH
+        || service
+            .strip_prefix(lfs::OBJECTS)
+            .is_some_and(lfs::is_object_id);
+    (clean && known).then_some(Target { project, service })
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response {
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response
@@ -85,6 +90,14 @@ pub(super) async fn serve(State(backend): State<Backend>, request: Request<Body>
             return response;
         }
     }
+    if target.service == lfs::BATCH {
+        let base = format!("{}/{}.git", external_url(&backend.world), target.project);
+        let repository = backend.root.repository(target.project);
+        return lfs::batch(&repository, &base, request).await;
+    }
+    if let Some(id) = target.service.strip_prefix(lfs::OBJECTS) {
+        return lfs::download(&backend.root.repository(target.project), id).await;
+    }
     let query = request.uri().query().unwrap_or_default();
     if target.service == "git-receive-pack" || query.contains("service=git-receive-pack") {
         return plain(
@@ -102,6 +115,11 @@ pub(super) async fn serve(State(backend): State<Backend>, request: Request<Body>
             )
         }
     }
+}
+
+fn external_url(world: &Mutex<World>) -> String {
+    let world = world.lock().unwrap_or_else(PoisonError::into_inner);
+    world.settings().external_url.clone()
 }
 
 /// Runs the CGI program and streams its answer.
@@ -220,6 +238,9 @@ mod tests {
             "/.git/info/refs",
             "/a/./b.git/info/refs",
             "/a.git/config",
+            "/a.git/gitlab-lfs/objects/../../config",
+            "/a.git/gitlab-lfs/objects/abc",
+            "/a.git/info/lfs/locks",
             "/a.git/objects/info/packs",
             "/a.git/../b.git/info/refs",
             "/a",

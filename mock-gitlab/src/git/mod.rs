@@ -1,12 +1,14 @@
 //! Git over HTTP, so that jobs clone real repositories.
 //!
 //! - [`repository`]: makes bare repositories whose object ids are the same every time.
+//! - [`lfs`]: large files: the batch call and the objects themselves, for reading.
 //! - `backend`: git's own CGI program, `git http-backend`, answers; this only checks who asks.
 //!
 //! This part starts processes, so it has no place in virtual time.
 
 mod backend;
 mod credentials;
+pub mod lfs;
 pub mod repository;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,12 @@
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
 use axum::routing::{get, patch, post, put};
+use http::Request;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::artifacts::{self, ArtifactStore};
 use super::state::{Limits, State};
@@ -88,9 +92,11 @@ impl Api {
             )
             .route("/jobs/{id}/artifacts/authorize", post(artifacts::authorize))
             .merge(rest::routes())
-            // Of its own, because a server may put another one behind the paths outside of the API.
-            .fallback(reply::no_route)
             .method_not_allowed_fallback(reply::method_not_allowed);
+        let bare = api.clone().fallback(reply::no_route);
+        let bare = bare.with_state(self.state.clone());
+        // Of its own, because a server may put another one behind the paths outside of the API.
+        let api = api.fallback(move |request| without_slash(bare, request));
         Router::new()
             .nest("/api/v4", api)
             .route(
@@ -100,4 +106,19 @@ impl Api {
             .fallback(reply::no_route)
             .with_state(self.state)
     }
+}
+
+/// A path that ends with a slash is the one without it, as Grape has it.
+async fn without_slash(api: Router, mut request: Request<Body>) -> Response {
+    let path = request.uri().path().trim_end_matches('/');
+    let target = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    if let Ok(uri) = target.parse() {
+        *request.uri_mut() = uri;
+    }
+    // A router does not fail.
+    let Ok(response) = api.oneshot(request).await;
+    response
 }

@@ -7,11 +7,10 @@ use super::error::MockError;
 use super::handles::{JobHandle, ProjectHandle, RunnerHandle};
 use super::pipeline;
 use super::start::Shared;
+use crate::git::lfs;
 use crate::git::repository::{self, Commit};
 use crate::world::state::{AccessLevel, RunnerType};
-use crate::world::{
-    JobDefinition, NewGroup, NewPipeline, NewProject, NewRunner, SetupError,
-};
+use crate::world::{JobDefinition, NewGroup, NewPipeline, NewProject, NewRunner, SetupError};
 
 /// A project to be made. Without files it has no repository, and its jobs fetch none.
 #[must_use = "nothing is made before `create`"]
@@ -19,6 +18,8 @@ pub struct ProjectBuilder {
     shared: Shared,
     full_path: String,
     files: BTreeMap<String, String>,
+    commits: Vec<Commit>,
+    objects: Vec<Vec<u8>>,
     project: NewProject,
 }
 
@@ -28,13 +29,32 @@ impl ProjectBuilder {
             shared,
             full_path: full_path.to_owned(),
             files: BTreeMap::new(),
+            commits: Vec::new(),
+            objects: Vec::new(),
             project: NewProject::default(),
         }
     }
 
-    /// Adds a file to the repository's only commit.
+    /// Adds a file to the commit under way; without [`ProjectBuilder::commit`] it is the only one.
     pub fn file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Adds a file that git LFS keeps: its pointer to the commit under way, its bytes to the server.
+    /// Clients need to know by `.gitattributes`, for example `*.bin filter=lfs diff=lfs merge=lfs -text`.
+    pub fn lfs_file(mut self, path: &str, bytes: &[u8]) -> Self {
+        self.files.insert(path.to_owned(), lfs::pointer(bytes));
+        self.objects.push(bytes.to_vec());
+        self
+    }
+
+    /// Ends a commit on the default branch, with all files so far; files that follow go to the next one.
+    pub fn commit(mut self, message: &str) -> Self {
+        self.commits.push(Commit {
+            message: message.to_owned(),
+            files: self.files.clone(),
+        });
         self
     }
 
@@ -69,14 +89,21 @@ impl ProjectBuilder {
                 .unwrap_or_default()
         });
         let mut sha = String::new();
-        if !self.files.is_empty() {
-            let commit = Commit {
+        let mut commits = self.commits;
+        let last = commits.last().map(|commit| &commit.files);
+        if last.is_none_or(|files| *files != self.files) && !self.files.is_empty() {
+            commits.push(Commit {
                 message: "Add files".to_owned(),
                 files: self.files,
-            };
+            });
+        }
+        if !commits.is_empty() {
             let path = self.shared.git.repository(&full_path);
-            let ids = repository::create(&path, &branch, &[commit])?;
+            let ids = repository::create(&path, &branch, &commits)?;
             sha = ids.last().cloned().unwrap_or_default();
+            for object in &self.objects {
+                lfs::store(&path, object).map_err(MockError::Lfs)?;
+            }
         }
         Ok(ProjectHandle {
             shared: self.shared,

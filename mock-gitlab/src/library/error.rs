@@ -30,6 +30,9 @@ pub enum MockError {
     /// The repository cannot be made.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+    /// The bytes of a file of git LFS cannot be written.
+    #[error("cannot store the LFS object: {0}")]
+    Lfs(std::io::Error),
     /// A user could not do it.
     #[error(transparent)]
     Action(#[from] ActionError),

@@ -98,10 +98,7 @@ impl PipelineHandle {
 
     /// The newest job with this name.
     pub fn job(&self, name: &str) -> Option<JobHandle> {
-        self.jobs()
-            .into_iter()
-            .rev()
-            .find(|job| job.name() == name)
+        self.jobs().into_iter().rev().find(|job| job.name() == name)
     }
 
     /// All jobs, also retried ones, oldest first.

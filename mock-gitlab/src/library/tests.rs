@@ -207,6 +207,22 @@ async fn bad_requests_are_answered() {
             json!({"error": "404 Not Found"}),
         ),
         (
+            "POST",
+            "runners/verify/",
+            json_type,
+            r#"{"token":"x"}"#,
+            403,
+            json!({"message": "403 Forbidden"}),
+        ),
+        (
+            "GET",
+            "nowhere/",
+            json_type,
+            "",
+            404,
+            json!({"error": "404 Not Found"}),
+        ),
+        (
             "DELETE",
             "jobs/request",
             json_type,
