@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::redirect::{self, MAX_REQUESTS, Redirect};
 use super::retry::{self, RetryAdvice};
-use super::transport::{Transport, TransportError};
+use super::tls::TlsData;
+use super::transport::{ConnectionTls, Transport, TransportError};
 use crate::clock::SharedClock;
 use crate::host;
 use crate::logging;
@@ -89,6 +90,16 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    tls: Option<ConnectionTls>,
+}
+
+/// One request of an attempt.
+struct Hop<'a> {
+    method: Method,
+    url: Cow<'a, str>,
+    with_body: bool,
+    with_tokens: bool,
+    referer: Option<String>,
 }
 
 /// Why no answer came.
@@ -98,24 +109,29 @@ pub(super) enum CallError {
         /// A request was under way; otherwise a retry was waited for.
         asked: bool,
     },
-    /// The transport failed.
-    Transport(TransportError),
+    /// The transport failed, or a redirect led nowhere.
+    Transport {
+        /// What went wrong.
+        error: TransportError,
+        /// Where: the address of the last request, or a `Location` as it came.
+        url: String,
+    },
 }
 
 impl CallError {
     /// Text for the process log. `steps` names what was done, as in `execute JSON request`.
     pub(super) fn text(&self, steps: &str, method: &Method, url: &str) -> String {
-        let error = match self {
+        let (error, last_url) = match self {
             CallError::Cancelled { asked: false } => {
                 return format!("{steps}: execute request: context canceled");
             }
-            CallError::Cancelled { asked: true } => "context canceled",
-            CallError::Transport(error) => error.message.as_str(),
+            CallError::Cancelled { asked: true } => ("context canceled", url),
+            CallError::Transport { error, url } => (error.message.as_str(), url.as_str()),
         };
         let (first, rest) = method.as_str().split_at(1);
         let verb = format!("{first}{}", rest.to_lowercase());
         format!(
-            "{steps}: execute request: couldn't execute {method} against {url}: {verb} \"{url}\": {error}"
+            "{steps}: execute request: couldn't execute {method} against {url}: {verb} \"{last_url}\": {error}"
         )
     }
 }
@@ -129,6 +145,14 @@ impl Answer {
         self.headers
             .get(name)
             .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// Certificates of the connection that this answer came over; empty for plain HTTP.
+    pub(super) fn tls_data(&self) -> TlsData {
+        self.tls
+            .as_ref()
+            .map(|tls| tls.0.data())
             .unwrap_or_default()
     }
 }
@@ -223,7 +247,7 @@ impl ApiClient {
             let answer = match self.attempt(call, &ended.url).await {
                 Ok(answer) => answer,
                 Err(error) => {
-                    ended.answer = Err(CallError::Transport(error));
+                    ended.answer = Err(error);
                     return;
                 }
             };
@@ -255,53 +279,71 @@ impl ApiClient {
     }
 
     /// One attempt: the request and the redirects that its answers ask for.
-    async fn attempt(&self, call: &Call<'_>, url: &str) -> Result<Answer, TransportError> {
-        let fail = |message: String| TransportError { message };
-        let mut url = Cow::Borrowed(url);
-        let mut with_tokens = true;
-        for _ in 0..MAX_REQUESTS {
-            let request = self.request(call, &url, with_tokens)?;
-            let (parts, body) = self.transport.send(request).await?.into_parts();
-            if !parts.status.is_redirection() {
-                return Ok(Answer {
-                    status: parts.status,
-                    headers: parts.headers,
-                    body,
-                });
-            }
-            let asked =
-                Url::parse(&url).map_err(|error| fail(format!("cannot use the URL: {error}")))?;
+    async fn attempt(&self, call: &Call<'_>, url: &str) -> Result<Answer, CallError> {
+        let mut hop = Hop {
+            method: call.method.clone(),
+            url: Cow::Borrowed(url),
+            with_body: true,
+            with_tokens: true,
+            referer: None,
+        };
+        for number in 1.. {
+            let failed = |error| CallError::Transport {
+                error,
+                url: hop.url.clone().into_owned(),
+            };
+            let request = self.request(call, &hop).map_err(failed)?;
+            let response = self.transport.send(request).await.map_err(failed)?;
+            let (mut parts, body) = response.into_parts();
             let location = parts
                 .headers
                 .get(header::LOCATION)
                 .and_then(|value| value.to_str().ok());
-            match redirect::judge(&call.method, &asked, parts.status, location) {
+            // A URL is parsed only when there is a redirect to follow.
+            let redirect = if parts.status.is_redirection() {
+                let asked = Url::parse(&hop.url)
+                    .map_err(|error| failed(fail(format!("cannot use the URL: {error}"))))?;
+                redirect::judge(&hop.method, &asked, parts.status, location)
+            } else {
+                Redirect::None
+            };
+            match redirect {
                 Redirect::None => {
                     return Ok(Answer {
                         status: parts.status,
                         headers: parts.headers,
                         body,
+                        tls: parts.extensions.remove(),
                     });
                 }
-                Redirect::Repeat {
-                    url: next,
-                    same_host,
-                } => {
-                    with_tokens &= same_host;
-                    url = Cow::Owned(next.into());
+                Redirect::Broken(message) => return Err(failed(fail(message))),
+                Redirect::Follow { .. } if number == MAX_REQUESTS => {
+                    return Err(CallError::Transport {
+                        error: fail(format!("stopped after {MAX_REQUESTS} redirects")),
+                        url: location.unwrap_or_default().to_owned(),
+                    });
                 }
-                Redirect::Broken(message) => return Err(fail(message)),
+                Redirect::Follow {
+                    url,
+                    referer,
+                    as_get,
+                    with_tokens,
+                } => {
+                    hop.referer = referer;
+                    hop.with_tokens &= with_tokens;
+                    if as_get {
+                        hop.method = Method::GET;
+                        hop.with_body = false;
+                    }
+                    hop.url = Cow::Owned(url.into());
+                }
             }
         }
-        Err(fail(format!("stopped after {MAX_REQUESTS} redirects")))
+        unreachable!("the last request of an attempt is judged above")
     }
 
-    fn request(
-        &self,
-        call: &Call<'_>,
-        url: &str,
-        with_tokens: bool,
-    ) -> Result<Request<Bytes>, TransportError> {
+    fn request(&self, call: &Call<'_>, hop: &Hop<'_>) -> Result<Request<Bytes>, TransportError> {
+        let body = call.body.as_ref().filter(|_| hop.with_body);
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(header::USER_AGENT, USER_AGENT.clone());
         let mut set = |name: &'static str, value: &str| {
@@ -315,27 +357,29 @@ impl ApiClient {
         if call.accept {
             set("accept", "application/json")?;
         }
-        if let Some(body) = &call.body {
+        if let Some(body) = body {
             set("content-type", body.content_type)?;
+        }
+        if let Some(referer) = &hop.referer {
+            set("referer", referer)?;
         }
         for (name, value) in &call.headers {
             set(name, value)?;
         }
-        if with_tokens
+        if hop.with_tokens
             && let Some((name, token)) = call.token.filter(|(_, token)| !token.is_empty())
         {
             set(name, token)?;
         }
-        if with_tokens && let Some(authorization) = &self.authorization {
+        if hop.with_tokens
+            && let Some(authorization) = &self.authorization
+        {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let bytes = call
-            .body
-            .as_ref()
-            .map_or_else(Bytes::new, |b| b.bytes.clone());
+        let bytes = body.map_or_else(Bytes::new, |body| body.bytes.clone());
         let mut request = Request::new(bytes);
-        *request.method_mut() = call.method.clone();
-        *request.uri_mut() = url.parse().map_err(|error| TransportError {
+        *request.method_mut() = hop.method.clone();
+        *request.uri_mut() = hop.url.parse().map_err(|error| TransportError {
             message: format!("cannot use the URL: {error}"),
         })?;
         *request.headers_mut() = headers;
@@ -348,6 +392,10 @@ static USER_AGENT: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&host::user_agent())
         .unwrap_or_else(|_| HeaderValue::from_static(host::NAME))
 });
+
+fn fail(message: String) -> TransportError {
+    TransportError { message }
+}
 
 /// `Authorization` for user and password in a URL.
 fn basic_authorization(url: &Url) -> Option<HeaderValue> {

@@ -22,7 +22,7 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The text of an answer for logs (wire.md 1.7): `POST <url>: 400 Bad Request (<message>)`, or the
-/// status line alone when the answer is not JSON.
+/// status line alone when the answer is no JSON object, as the `"404"` of a job update.
 pub(super) fn describe(
     method: &http::Method,
     url: &str,
@@ -31,7 +31,7 @@ pub(super) fn describe(
     body: &[u8],
 ) -> String {
     let line = status_line(status);
-    if status.is_success() || !is_json(headers) {
+    if status.is_success() || !is_json(headers) || !is_object(body) {
         return line;
     }
     let message = rendered_message(body).unwrap_or_default();
@@ -41,12 +41,18 @@ pub(super) fn describe(
     format!("{method} {url}: {line} ({message})")
 }
 
+/// Whether Go decodes the body's first value into an object.
+fn is_object(body: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(body).into_iter::<serde_json::Value>();
+    matches!(values.next(), Some(Ok(value)) if value.is_object() || value.is_null())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// Goal: error texts as wire.md 1.7 and the recordings `unregister-codes`, `last-update`,
-    /// `reset-pat` and `cancel-at-start` show them.
+    /// `reset-pat`, `cancel-at-start`, `first-put` and `final-202` show them.
     #[test]
     fn texts_of_errors() {
         let url = "http://h/api/v4/x";
@@ -66,9 +72,12 @@ mod tests {
             (
                 403,
                 "application/json; charset=utf-8",
-                "",
+                "{\"error\":\"x\"}",
                 "POST http://h/api/v4/x: 403 Forbidden ()",
             ),
+            (404, "application/json", "", "404 Not Found"),
+            (400, "application/json", "\"400\"", "400 Bad Request"),
+            (409, "application/json", "x", "409 Conflict"),
             (
                 422,
                 "application/json",

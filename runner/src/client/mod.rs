@@ -30,4 +30,4 @@ pub use poll::Poll;
 pub use reqwest_transport::{ReqwestTransport, TransportOptions};
 pub use retry::{MAX_ATTEMPTS, RetryAdvice, advise};
 pub use tls::{TlsData, TlsFiles};
-pub use transport::{Transport, TransportError};
+pub use transport::{ConnectionTls, TlsSource, Transport, TransportError};

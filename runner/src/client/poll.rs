@@ -75,7 +75,7 @@ impl ApiClient {
                 );
                 match error {
                     CallError::Cancelled { .. } => JobRequestResult::Cancelled,
-                    CallError::Transport(_) => JobRequestResult::Failed,
+                    CallError::Transport { .. } => JobRequestResult::Failed,
                 }
             }
         };
@@ -148,7 +148,7 @@ impl ApiClient {
                 );
                 JobRequestResult::Job(Box::new(ReceivedJob {
                     payload,
-                    tls: self.transport.tls_data(),
+                    tls: answer.tls_data(),
                 }))
             }
             Err(error) => {

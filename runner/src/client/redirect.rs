@@ -9,12 +9,16 @@ pub(super) const MAX_REQUESTS: u32 = 10;
 pub(super) enum Redirect {
     /// The answer stands as it is.
     None,
-    /// The same method and body go to `url`.
-    Repeat {
+    /// The request goes to `url`.
+    Follow {
         /// The next address.
         url: Url,
-        /// Same scheme, host and port as before, so tokens may go along.
-        same_host: bool,
+        /// `Referer` of the next request.
+        referer: Option<String>,
+        /// As a GET without body; otherwise method and body are repeated.
+        as_get: bool,
+        /// Whether tokens may go along.
+        with_tokens: bool,
     },
     /// `Location` cannot be read; the text says why.
     Broken(String),
@@ -22,10 +26,10 @@ pub(super) enum Redirect {
 
 /// Judges a redirect (wire.md 1.6).
 ///
-/// 307 and 308 repeat method and body, and a GET follows 301-303 too. Other methods do not: the
-/// official runner turns them into a GET without body and takes its answer for the answer to the
-/// call, so that a log patch or a final update is lost. Here such an answer stands, and counts as a
-/// failure. Tokens do not go to another host (WIRE-CON-14).
+/// 307 and 308 repeat method and body; 301-303 turn a POST into a GET. A PATCH, PUT or DELETE is not
+/// turned: the official runner does, and takes the answer to the GET for the answer to the call, so that
+/// a piece of log or a final update is lost, or a runner counts as removed that is not. Here such an
+/// answer stands, and counts as a failure. Tokens do not go to another host (WIRE-CON-14).
 pub(super) fn judge(
     method: &Method,
     url: &Url,
@@ -34,23 +38,44 @@ pub(super) fn judge(
 ) -> Redirect {
     let follows = match status.as_u16() {
         307 | 308 => true,
-        301..=303 => method == Method::GET,
+        301..=303 => method == Method::GET || method == Method::POST,
         _ => false,
     };
     let Some(location) = location.filter(|location| follows && !location.is_empty()) else {
         return Redirect::None;
     };
     match url.join(location) {
-        Ok(next) if matches!(next.scheme(), "http" | "https") => Redirect::Repeat {
-            same_host: next.origin() == url.origin(),
+        Ok(next) if matches!(next.scheme(), "http" | "https") => Redirect::Follow {
+            as_get: status.as_u16() <= 303,
+            with_tokens: tokens_may_go(url, &next),
+            referer: referer(url, &next),
             url: next,
         },
-        Ok(next) => Redirect::Broken(format!(
-            "redirect to the unsupported scheme `{}`",
-            next.scheme()
+        Ok(next) => Redirect::Broken(format!("unsupported protocol scheme \"{}\"", next.scheme())),
+        Err(error) => Redirect::Broken(format!(
+            "failed to parse Location header {location:?}: {error}"
         )),
-        Err(error) => Redirect::Broken(format!("failed to parse Location header: {error}")),
     }
+}
+
+/// Tokens stay with scheme, host and port. From `http` to `https` of the same host they go along: that
+/// is how a GitLab with a URL of old days sends its runners on.
+fn tokens_may_go(from: &Url, to: &Url) -> bool {
+    let upgraded = from.scheme() == "http" && to.scheme() == "https";
+    from.origin() == to.origin() || (upgraded && from.host() == to.host())
+}
+
+/// The `Referer` of a request to `to` after an answer from `from`: none on the way from `https` to
+/// `http`.
+fn referer(from: &Url, to: &Url) -> Option<String> {
+    let downgraded = from.scheme() == "https" && to.scheme() == "http";
+    (!downgraded).then(|| {
+        let mut shown = from.clone();
+        let _ = shown.set_username("");
+        let _ = shown.set_password(None);
+        shown.set_fragment(None);
+        shown.to_string()
+    })
 }
 
 #[cfg(test)]
@@ -63,72 +88,168 @@ mod tests {
     /// for 301-303 (see `docs/differences.md`).
     #[test]
     fn redirects() {
-        let from = Url::parse("http://h.example:8080/api/v4/jobs/request").unwrap();
-        let cases = [
+        const HERE: &str = "http://h.example:8080/api/v4/jobs/request";
+        const SECURE: &str = "https://h.example/api/v4/jobs/request";
+        let follow = |url: &str, as_get, with_tokens| Some((url.to_owned(), as_get, with_tokens));
+        for (from, method, status, location, expected) in [
             (
+                HERE,
                 "POST",
                 307,
-                Some("/x"),
-                Some(("http://h.example:8080/x", true)),
+                "/x",
+                follow("http://h.example:8080/x", false, true),
             ),
             (
+                HERE,
                 "PATCH",
                 308,
-                Some("y"),
-                Some(("http://h.example:8080/api/v4/jobs/y", true)),
+                "y",
+                follow("http://h.example:8080/api/v4/jobs/y", false, true),
             ),
             (
+                HERE,
+                "DELETE",
+                308,
+                "y",
+                follow("http://h.example:8080/api/v4/jobs/y", false, true),
+            ),
+            (
+                HERE,
                 "PUT",
                 307,
-                Some("http://other/z"),
-                Some(("http://other/z", false)),
+                "http://other/z",
+                follow("http://other/z", false, false),
             ),
             (
+                HERE,
                 "PUT",
                 307,
-                Some("https://h.example:8080/z"),
-                Some(("https://h.example:8080/z", false)),
+                "//other/z",
+                follow("http://other/z", false, false),
             ),
             (
+                HERE,
                 "PUT",
                 307,
-                Some("http://h.example/z"),
-                Some(("http://h.example/z", false)),
+                "https://h.example/z",
+                follow("https://h.example/z", false, true),
             ),
             (
+                HERE,
+                "PUT",
+                307,
+                "https://other/z",
+                follow("https://other/z", false, false),
+            ),
+            (
+                HERE,
+                "PUT",
+                307,
+                "http://h.example/z",
+                follow("http://h.example/z", false, false),
+            ),
+            (
+                HERE,
+                "PUT",
+                307,
+                "http://sub.h.example:8080/",
+                follow("http://sub.h.example:8080/", false, false),
+            ),
+            (
+                SECURE,
+                "PUT",
+                307,
+                "http://h.example/z",
+                follow("http://h.example/z", false, false),
+            ),
+            (
+                SECURE,
+                "PUT",
+                307,
+                "https://h.example:443/z",
+                follow("https://h.example/z", false, true),
+            ),
+            (
+                HERE,
                 "GET",
-                302,
-                Some("/x"),
-                Some(("http://h.example:8080/x", true)),
+                301,
+                "/x",
+                follow("http://h.example:8080/x", true, true),
             ),
-            ("POST", 301, Some("/x"), None),
-            ("PATCH", 302, Some("/x"), None),
-            ("PUT", 303, Some("/x"), None),
-            ("DELETE", 302, Some("/x"), None),
-            ("POST", 307, None, None),
-            ("POST", 300, Some("/x"), None),
-            ("POST", 304, Some("/x"), None),
-            ("POST", 200, Some("/x"), None),
-        ];
-        for (method, status, location, expected) in cases {
-            let seen = judge(
-                &method.parse().unwrap(),
-                &from,
-                StatusCode::from_u16(status).unwrap(),
-                location,
-            );
-            let expected = expected.map_or(Redirect::None, |(url, same_host)| Redirect::Repeat {
-                url: Url::parse(url).unwrap(),
-                same_host,
-            });
-            assert_eq!(seen, expected, "{method} {status} {location:?}");
+            (
+                HERE,
+                "POST",
+                301,
+                "/x",
+                follow("http://h.example:8080/x", true, true),
+            ),
+            (
+                HERE,
+                "POST",
+                302,
+                "/x",
+                follow("http://h.example:8080/x", true, true),
+            ),
+            (
+                HERE,
+                "POST",
+                303,
+                "http://o/x",
+                follow("http://o/x", true, false),
+            ),
+            (HERE, "PATCH", 302, "/x", None),
+            (HERE, "PUT", 301, "/x", None),
+            (HERE, "PUT", 303, "/x", None),
+            (HERE, "DELETE", 302, "/x", None),
+            (HERE, "POST", 307, "", None),
+            (HERE, "POST", 302, "", None),
+            (HERE, "POST", 300, "/x", None),
+            (HERE, "POST", 304, "/x", None),
+            (HERE, "POST", 305, "/x", None),
+            (HERE, "POST", 200, "/x", None),
+        ] {
+            let url = Url::parse(from).unwrap();
+            let status = StatusCode::from_u16(status).unwrap();
+            let seen = judge(&method.parse().unwrap(), &url, status, Some(location));
+            let seen = match seen {
+                Redirect::Follow {
+                    url,
+                    as_get,
+                    with_tokens,
+                    ..
+                } => Some((url.to_string(), as_get, with_tokens)),
+                Redirect::None => None,
+                Redirect::Broken(message) => panic!("{message}"),
+            };
+            assert_eq!(seen, expected, "{from} {method} {status} {location:?}");
+            if location.is_empty() {
+                let seen = judge(&method.parse().unwrap(), &url, status, None);
+                assert_eq!(seen, Redirect::None);
+            }
         }
-        let broken = judge(
-            &Method::POST,
-            &from,
-            StatusCode::TEMPORARY_REDIRECT,
-            Some("ftp://x/"),
-        );
-        assert!(matches!(broken, Redirect::Broken(_)), "{broken:?}");
+        for location in ["ftp://x/", "http://[", "mailto:x"] {
+            let url = Url::parse(HERE).unwrap();
+            let seen = judge(
+                &Method::POST,
+                &url,
+                StatusCode::TEMPORARY_REDIRECT,
+                Some(location),
+            );
+            assert!(matches!(seen, Redirect::Broken(_)), "{seen:?}");
+        }
+    }
+
+    /// Goal: what a target learns of where the request came from.
+    #[test]
+    fn referers() {
+        for (from, to, expected) in [
+            ("http://h/a?b=c#d", "http://o/", Some("http://h/a?b=c")),
+            ("http://u:p@h/a", "https://o/", Some("http://h/a")),
+            ("https://h/a", "https://o/", Some("https://h/a")),
+            ("https://h/a", "http://h/", None),
+        ] {
+            let seen = referer(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+            assert_eq!(seen.as_deref(), expected);
+        }
     }
 }

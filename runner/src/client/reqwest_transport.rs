@@ -1,14 +1,14 @@
 use std::error::Error as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Once, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use reqwest::{Certificate, Client, Identity};
+use reqwest::Client;
 use tokio::time::Instant;
 
-use super::tls::{TlsData, TlsFiles};
-use super::transport::{BoxFuture, Transport, TransportError};
+use super::tls::{TlsData, TlsFiles, TlsState, plain_http_config};
+use super::transport::{BoxFuture, ConnectionTls, TlsSource, Transport, TransportError};
 
 /// Dial and TLS handshake (wire.md 1.4).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -51,17 +51,17 @@ impl TransportOptions {
 #[derive(Debug)]
 pub struct ReqwestTransport {
     options: TransportOptions,
-    state: Mutex<Option<State>>,
+    secure: Mutex<Option<Secure>>,
     /// For plain HTTP, which needs no certificates: loading the system's takes longer than a poll.
     plain: Mutex<Option<(Client, Instant)>>,
 }
 
-#[derive(Debug)]
-struct State {
+#[derive(Clone, Debug)]
+struct Secure {
     client: Client,
     built: Instant,
     modified: [Option<SystemTime>; 3],
-    tls_data: TlsData,
+    tls: Arc<TlsState>,
 }
 
 impl ReqwestTransport {
@@ -69,47 +69,45 @@ impl ReqwestTransport {
     pub fn new(options: TransportOptions) -> Self {
         ReqwestTransport {
             options,
-            state: Mutex::new(None),
+            secure: Mutex::new(None),
             plain: Mutex::new(None),
         }
     }
 
     /// The client for plain HTTP, whose connections have an age too.
-    fn plain_client(&self) -> Result<Client, TransportError> {
+    fn plain(&self) -> Result<Client, TransportError> {
         let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((client, built)) = plain.as_ref()
             && built.elapsed() < self.options.connection_max_age
         {
             return Ok(client.clone());
         }
-        let client = builder()
-            .tls_certs_only([])
-            .build()
-            .map_err(|e| describe(&e))?;
+        let client = build(plain_http_config())?;
         *plain = Some((client.clone(), Instant::now()));
         Ok(client)
     }
 
-    /// The current client: a new one when a TLS file changed (WIRE-CON-12), or when the connections of
-    /// the old one have reached their age.
-    fn client(&self) -> Result<Client, TransportError> {
+    /// The current client for TLS: a new one when a file changed, or when the connections of the old one
+    /// have reached their age (WIRE-CON-12).
+    fn secure(&self) -> Result<Secure, TransportError> {
         let paths = self.options.tls.paths(&self.options.host);
         let modified = paths.each_ref().map(|path| modified(path.as_deref()));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(state) = state.as_ref()
-            && state.modified == modified
-            && state.built.elapsed() < self.options.connection_max_age
+        let mut secure = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secure) = secure.as_ref()
+            && secure.modified == modified
+            && secure.built.elapsed() < self.options.connection_max_age
         {
-            return Ok(state.client.clone());
+            return Ok(secure.clone());
         }
-        let (client, tls_data) = build(&paths)?;
-        *state = Some(State {
-            client: client.clone(),
+        let (tls, config) = TlsState::load(&paths).map_err(|message| TransportError { message })?;
+        let new = Secure {
+            client: build(Ok(config))?,
             built: Instant::now(),
             modified,
-            tls_data,
-        });
-        Ok(client)
+            tls: Arc::new(tls),
+        };
+        *secure = Some(new.clone());
+        Ok(new)
     }
 }
 
@@ -120,10 +118,11 @@ impl Transport for ReqwestTransport {
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>> {
         Box::pin(async move {
             let is_plain = request.uri().scheme() == Some(&http::uri::Scheme::HTTP);
-            let client = if is_plain {
-                self.plain_client()?
+            let (client, tls) = if is_plain && !proxy_wants_tls() {
+                (self.plain()?, None)
             } else {
-                self.client()?
+                let secure = self.secure()?;
+                (secure.client, Some(secure.tls))
             };
             let request = reqwest::Request::try_from(request).map_err(|e| describe(&e))?;
             let sent = tokio::time::timeout(HEADER_TIMEOUT, client.execute(request)).await;
@@ -135,31 +134,53 @@ impl Transport for ReqwestTransport {
             let mut response = http::Response::new(Bytes::new());
             *response.status_mut() = answer.status();
             std::mem::swap(response.headers_mut(), answer.headers_mut());
+            if let Some(tls) = tls.filter(|_| !is_plain) {
+                let info = answer.extensions().get::<reqwest::tls::TlsInfo>();
+                let leaf = info.and_then(reqwest::tls::TlsInfo::peer_certificate);
+                let connection = TlsConnection {
+                    tls,
+                    leaf: leaf.unwrap_or_default().into(),
+                };
+                response
+                    .extensions_mut()
+                    .insert(ConnectionTls(Arc::new(connection)));
+            }
             *response.body_mut() = answer.bytes().await.map_err(|e| describe(&e))?;
             Ok(response)
         })
     }
+}
 
-    fn tls_data(&self) -> TlsData {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state
-            .as_ref()
-            .map(|state| state.tls_data.clone())
-            .unwrap_or_default()
+/// Of one connection.
+#[derive(Debug)]
+struct TlsConnection {
+    tls: Arc<TlsState>,
+    leaf: Box<[u8]>,
+}
+
+impl TlsSource for TlsConnection {
+    fn data(&self) -> TlsData {
+        self.tls.data(&self.leaf)
     }
+}
+
+/// Whether requests for `http://` go through a proxy that is itself spoken to by TLS.
+fn proxy_wants_tls() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+            .iter()
+            .filter_map(|name| std::env::var(name).ok())
+            .any(|value| value.to_ascii_lowercase().starts_with("https://"))
+    })
 }
 
 fn modified(path: Option<&Path>) -> Option<SystemTime> {
     std::fs::metadata(path?).ok()?.modified().ok()
 }
 
-/// What all clients have.
-fn builder() -> reqwest::ClientBuilder {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| {
-        // An error means that somebody installed a provider before, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
+fn build(tls: Result<rustls::ClientConfig, String>) -> Result<Client, TransportError> {
+    let tls = tls.map_err(|message| TransportError { message })?;
     Client::builder()
         .http1_only()
         .redirect(reqwest::redirect::Policy::none())
@@ -168,44 +189,10 @@ fn builder() -> reqwest::ClientBuilder {
         .tcp_keepalive(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .pool_max_idle_per_host(IDLE_PER_HOST)
-        .tls_version_min(reqwest::tls::Version::TLS_1_2)
-}
-
-fn build(paths: &[Option<PathBuf>; 3]) -> Result<(Client, TlsData), TransportError> {
-    let [ca, cert, key] = paths.each_ref().map(|path| {
-        path.as_deref()
-            .and_then(|path| std::fs::read(path).ok())
-            .unwrap_or_default()
-    });
-    let mut builder = builder();
-    let mut tls_data = TlsData::default();
-    match Certificate::from_pem_bundle(&ca) {
-        Ok(certificates) if !certificates.is_empty() => {
-            for certificate in certificates {
-                builder = builder.add_root_certificate(certificate);
-            }
-            tls_data.ca_chain = String::from_utf8_lossy(&ca).into_owned();
-        }
-        Ok(_) if ca.is_empty() => {}
-        _ => {
-            let file = paths[0].as_deref().unwrap_or(Path::new("")).display();
-            tracing::error!("Failed to parse PEM in CA file {file}: the system's are used alone");
-        }
-    }
-    if !cert.is_empty() && !key.is_empty() {
-        match Identity::from_pem(&[key.as_slice(), b"\n", &cert].concat()) {
-            Ok(identity) => {
-                builder = builder.identity(identity);
-                tls_data.cert = String::from_utf8_lossy(&cert).into_owned();
-                tls_data.key = String::from_utf8_lossy(&key).into_owned();
-            }
-            Err(error) => {
-                tracing::error!(%error, "Failed to load the client certificate and its key");
-            }
-        }
-    }
-    let client = builder.build().map_err(|e| describe(&e))?;
-    Ok((client, tls_data))
+        .tls_backend_preconfigured(tls)
+        .tls_info(true)
+        .build()
+        .map_err(|e| describe(&e))
 }
 
 /// Text of an error with its causes, without URL (the caller names it, cleaned).

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -22,12 +23,17 @@ pub trait Transport: Send + Sync + fmt::Debug {
         &self,
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, Result<http::Response<Bytes>, TransportError>>;
+}
 
-    /// Certificates for the requests of a job that came over this transport (wire.md 1.4). Empty for
-    /// plain HTTP.
-    fn tls_data(&self) -> TlsData {
-        TlsData::default()
-    }
+/// An extension of an answer that came by TLS: gives the certificates for the requests of a job that the
+/// answer brought (wire.md 1.4, WIRE-PAY-13). Answers without it came by plain HTTP.
+#[derive(Clone, Debug)]
+pub struct ConnectionTls(pub Arc<dyn TlsSource>);
+
+/// What is known of a connection's certificates. Asked only when a job came.
+pub trait TlsSource: Send + Sync + fmt::Debug {
+    /// The certificates.
+    fn data(&self) -> TlsData;
 }
 
 /// No answer came: connection refused or reset, time-out, broken body.

@@ -3,7 +3,7 @@ use protocol::{JobStatus, JobUpdate, header, path};
 
 use super::call::{Answer, ApiClient, Body, Call, JSON_STEPS};
 use super::interval::{IntervalIssue, parse_interval};
-use super::judge::status_line;
+use super::judge::describe;
 use super::outcome::{JobCredentials, UpdateOutcome, UpdateResult};
 use crate::logging;
 
@@ -68,12 +68,13 @@ impl ApiClient {
         let job_status = answer.header(header::JOB_STATUS);
         let (result, message, warn) = judge(answer.status.as_u16(), job_status);
         let status = warn.then(|| {
-            let line = status_line(answer.status);
-            // What is left of an answer after all retries names the call.
-            if super::retry::is_retryable(answer.status) {
-                return format!("{} {}: {line}", Method::PUT, ended.url);
-            }
-            line
+            describe(
+                &Method::PUT,
+                &ended.url,
+                answer.status,
+                &answer.headers,
+                &answer.body,
+            )
         });
         macro_rules! record {
             ($level:ident) => {

@@ -4,9 +4,12 @@
 //! that counts connections). What is about time runs on a paused clock, over a transport in memory.
 
 mod answers;
+mod certs;
 mod connections;
 mod headers;
 mod memory;
 mod raw;
+mod redirects;
 mod retries;
 mod support;
+mod tls;

@@ -137,14 +137,14 @@ impl Memory {
 
     /// A client of this server. Its wall clock starts at [`NOW`].
     pub(crate) fn client(&self) -> Arc<ApiClient> {
+        self.client_of("http://gitlab.test")
+    }
+
+    /// The same, for a URL as it could be configured.
+    pub(crate) fn client_of(&self, url: &str) -> Arc<ApiClient> {
         let clock = TokioClock::starting_at(NOW.parse().unwrap());
         let transport = Arc::new(self.clone());
-        let client = ApiClient::new(
-            "http://gitlab.test",
-            transport,
-            Random::from_seed(1),
-            Arc::new(clock),
-        );
+        let client = ApiClient::new(url, transport, Random::from_seed(1), Arc::new(clock));
         Arc::new(client.unwrap())
     }
 }

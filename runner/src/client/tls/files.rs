@@ -31,23 +31,3 @@ impl TlsFiles {
         ]
     }
 }
-
-/// Certificates that a job's own requests to the server need: they become `CI_SERVER_TLS_*`.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct TlsData {
-    /// CA chain, PEM.
-    pub ca_chain: String,
-    /// Client certificate, PEM.
-    pub cert: String,
-    /// Client key, PEM.
-    pub key: String,
-}
-
-impl std::fmt::Debug for TlsData {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TlsData")
-            .field("ca_chain_bytes", &self.ca_chain.len())
-            .field("cert_bytes", &self.cert.len())
-            .finish_non_exhaustive()
-    }
-}
