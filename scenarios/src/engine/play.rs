@@ -140,5 +140,5 @@ pub(super) fn mock_server(
         Arc::clone(&now),
         mock_gitlab::http::Limits::default(),
     );
-    Server::new(world, now, router, log)
+    Server::new(world, now, router, log, seed)
 }

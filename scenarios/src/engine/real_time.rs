@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
 use http::Request;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use mock_gitlab::server::ServeOptions;
 use nix::sys::signal::Signal;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::job_plan;
 use super::server::Server;
@@ -338,35 +337,15 @@ async fn watch(
     code
 }
 
-/// Serves until the task is dropped.
+/// Serves until the task is dropped. Resets and restarts are real ones.
 async fn serve(server: Server, listener: TcpListener) {
-    let mut connections = tokio::task::JoinSet::new();
-    loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // A connection that died before it was accepted; the listener is fine.
-            continue;
-        };
+    let options = ServeOptions {
+        faults: Some(server.tap().faults().clone()),
+        ..ServeOptions::default()
+    };
+    let router = axum::Router::new().fallback(move |request: Request<Body>| {
         let server = server.clone();
-        connections.spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                let server = server.clone();
-                async move {
-                    let (head, body) = request.into_parts();
-                    let body = match body.collect().await {
-                        Ok(body) => body.to_bytes(),
-                        Err(error) => return Err(io::Error::other(error)),
-                    };
-                    let answer = server.answer(Request::from_parts(head, body)).await;
-                    match answer {
-                        Ok(answer) => Ok(answer.map(Full::new)),
-                        Err(cut) => Err(io::Error::other(cut)),
-                    }
-                }
-            });
-            // A cut connection is a fault of the scenario; any other error the runner sees too.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
+        async move { server.serve(request).await }
+    });
+    mock_gitlab::server::serve_with(listener, router, CancellationToken::new(), options).await;
 }

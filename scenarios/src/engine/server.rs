@@ -9,13 +9,19 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use mock_gitlab::fault::Faults;
 use mock_gitlab::world::{EventKind, World};
 use tower::ServiceExt as _;
 
-use super::tap::{Cut, Tap};
+use super::tap::Tap;
 use super::verdict::JobOutcome;
 use super::world::Names;
 use crate::events::{EventLog, What};
+
+/// The connection ended before the whole answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection reset by peer (fault of the scenario)")]
+pub struct Cut;
 
 /// The time on the server.
 pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -39,12 +45,20 @@ impl fmt::Debug for Server {
 
 impl Server {
     /// A server over `world`, whose HTTP face is `router`.
-    pub fn new(world: Arc<Mutex<World>>, now: Now, router: axum::Router, log: EventLog) -> Server {
+    /// `seed` decides the chances of faults.
+    pub fn new(
+        world: Arc<Mutex<World>>,
+        now: Now,
+        router: axum::Router,
+        log: EventLog,
+        seed: u64,
+    ) -> Server {
+        let faults = Faults::new(Arc::clone(&world), Arc::clone(&now), seed);
         Server {
             world,
             now,
             router,
-            tap: Arc::new(Tap::new(log.clone())),
+            tap: Arc::new(Tap::new(log.clone(), faults)),
             log,
             names: Arc::default(),
         }
@@ -105,20 +119,30 @@ impl Server {
         }
     }
 
-    /// Answers a request: the API through the tap, all else (git, artifacts) as it is.
-    pub async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cut> {
+    /// Answers a request that comes over a socket: the API through the tap, all else (git, artifacts)
+    /// past it.
+    pub async fn serve(&self, request: Request<Body>) -> Response<Body> {
         let router = self.router.clone();
-        let serve = |request: Request<Bytes>| async move {
-            let request = request.map(Body::from);
+        let serve = |request: Request<Body>| async move {
             match router.oneshot(request).await {
-                Ok(answer) => collect(answer).await,
+                Ok(answer) => answer,
                 Err(never) => match never {},
             }
         };
         if !request.uri().path().starts_with(protocol::path::API_V4) {
-            return Ok(serve(request).await);
+            return self.tap.faults().carry_out(request, serve).await;
         }
+        let serve = |request| async { collect(serve(request).await).await };
         self.tap.call(request, serve, || self.act(|_, _| ())).await
+    }
+
+    /// Answers a request in the same process. A connection that a fault resets, or that ends in the
+    /// middle of an answer, is an error.
+    pub async fn answer(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cut> {
+        let answer = self.serve(request.map(Body::from)).await;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|_| Cut)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
     }
 
     /// Every job with its log.

@@ -126,7 +126,15 @@ async fn take(step: &StepFormat, server: &Server, stage: &mut impl Stage) -> Res
             .map_err(|error| text(&error))?;
     }
     if let Some(fault) = &step.fault {
-        server.tap().add_fault(fault.clone());
+        let runner = fault
+            .runner
+            .as_deref()
+            .map(|name| server.names().runner(name));
+        let runner = runner.transpose().map_err(|error| text(&error))?;
+        server
+            .tap()
+            .add_fault(fault, runner)
+            .map_err(|error| text(&error))?;
     }
     if let Some(kind) = step.restore {
         server.tap().remove_faults(kind);
@@ -197,9 +205,7 @@ pub fn words(step: &StepFormat) -> String {
         } => format!("play job {job}"),
         StepFormat {
             fault: Some(fault), ..
-        } => {
-            format!("fault {} on {}", fault.status, fault.on.as_str())
-        }
+        } => fault.words(),
         StepFormat {
             restore: Some(kind),
             ..

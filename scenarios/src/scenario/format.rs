@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use mock_gitlab::fault::Endpoint;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::expect_format::ExpectFormat;
+use super::fault_format::FaultFormat;
 use super::time::Time;
 use super::world_format::WorldFormat;
 
@@ -101,10 +103,10 @@ pub struct StepFormat {
     pub force: bool,
     /// A user plays a manual job.
     pub play: Option<i64>,
-    /// The server answers otherwise than it would.
+    /// Something goes wrong on the server.
     pub fault: Option<FaultFormat>,
     /// The server answers these requests by itself again: ends the faults on them.
-    pub restore: Option<RequestKind>,
+    pub restore: Option<Endpoint>,
     /// Time passes. In real time this waits.
     pub advance: Option<Time>,
     /// A runner gets a signal.
@@ -183,73 +185,6 @@ pub struct TraceConditionFormat {
     pub job: i64,
     /// Text.
     pub has: String,
-}
-
-/// A fault: which requests, and the answer that they get instead of the server's.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FaultFormat {
-    /// Which requests.
-    pub on: RequestKind,
-    /// Only those of this job.
-    #[serde(default)]
-    pub job: Option<i64>,
-    /// The first request that gets it, counted from 1 since the beginning.
-    #[serde(default = "one")]
-    pub nth: usize,
-    /// How many requests get it.
-    #[serde(default = "one")]
-    pub times: usize,
-    /// Status of the answer; 0 = the connection ends without one.
-    pub status: u16,
-    /// Headers of the answer.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Body of the answer.
-    #[serde(default)]
-    pub body: String,
-}
-
-fn one() -> usize {
-    1
-}
-
-/// Kinds of requests of the runner API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RequestKind {
-    /// `POST /jobs/request`.
-    Poll,
-    /// `PATCH /jobs/:id/trace`.
-    Patch,
-    /// `PUT /jobs/:id`.
-    Update,
-    /// `POST /runners`.
-    Register,
-    /// `POST /runners/verify`.
-    Verify,
-    /// `DELETE /runners`.
-    Unregister,
-    /// `DELETE /runners/managers`.
-    UnregisterManager,
-    /// Everything else.
-    Other,
-}
-
-impl RequestKind {
-    /// Name in events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            RequestKind::Poll => "poll",
-            RequestKind::Patch => "patch",
-            RequestKind::Update => "update",
-            RequestKind::Register => "register",
-            RequestKind::Verify => "verify",
-            RequestKind::Unregister => "unregister",
-            RequestKind::UnregisterManager => "unregister_manager",
-            RequestKind::Other => "other",
-        }
-    }
 }
 
 /// A signal.

@@ -223,6 +223,25 @@ impl Checker<'_> {
                 ));
             }
         }
+        if let Some(fault) = &step.fault {
+            if let Some(problem) = fault.problem() {
+                return Err(self.error(line, format!("`fault`: {problem}")));
+            }
+            let known = &scenario.world.runners;
+            if let Some(name) = fault
+                .runner
+                .as_ref()
+                .filter(|name| !known.contains_key(*name))
+            {
+                return Err(self.error(
+                    line,
+                    format!(
+                        "`fault`: runner `{name}` does not exist: expected one of {}",
+                        list(known.keys())
+                    ),
+                ));
+            }
+        }
         let runners = [
             step.signal.as_ref().map(|signal| &signal.runner),
             step.start.as_ref(),
