@@ -7,6 +7,7 @@
 //! - [`schedule`]: what to poll and when: a pure scheduler and the manager that drives it.
 //! - [`job`]: the life of one job: stages, timeouts, cancel, results.
 //! - [`executor`]: where stages run; [`shell`] and [`git`]: the scripts that they run.
+//! - [`metrics`]: metrics, and the server for them and for debug pages.
 //! - [`trace`]: the log pipeline (mask, stamp, limit, spool) and its delivery.
 //! - [`clock`], [`random`], [`host`]: time, chance and machine, passed in so that a run can be repeated.
 //!
@@ -22,6 +23,7 @@ pub mod git;
 pub mod host;
 pub mod job;
 pub mod logging;
+pub mod metrics;
 pub mod random;
 pub mod schedule;
 pub mod shell;

@@ -9,9 +9,6 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
     if given.switch("syslog") {
         tracing::warn!("--syslog: this runner logs to stderr only");
     }
-    if !given.text("listen-address").is_empty() {
-        tracing::warn!("--listen-address: this runner has no metrics and debug endpoints");
-    }
     let code = run_command(RunOptions {
         config: invocation.config(),
         working_directory: given
@@ -19,6 +16,10 @@ pub(super) fn run(invocation: &Invocation) -> Result<(), Failure> {
             .filter(|path| !path.is_empty())
             .map(Into::into),
         user: given.text("user").to_owned(),
+        listen_address: given
+            .given_text("listen-address")
+            .filter(|address| !address.is_empty())
+            .map(str::to_owned),
         log: invocation.log.clone(),
     });
     if code == 0 {

@@ -15,6 +15,7 @@ use super::transport::{ConnectionTls, Transport, TransportError};
 use crate::clock::SharedClock;
 use crate::host;
 use crate::logging;
+use crate::metrics::{Endpoint, RequestObserver};
 use crate::random::Random;
 
 /// A configured URL that no request can be sent to. Counts as an unhealthy answer (runner.md 4.3).
@@ -35,6 +36,7 @@ pub struct ApiClient {
     random: Random,
     clock: SharedClock,
     last_update: Mutex<Arc<str>>,
+    observer: Option<RequestObserver>,
 }
 
 /// One logical call.
@@ -180,7 +182,15 @@ impl ApiClient {
             random,
             clock,
             last_update: Mutex::new(Arc::from("")),
+            observer: None,
         })
+    }
+
+    /// Counts its requests.
+    #[must_use]
+    pub fn observed_by(mut self, observer: RequestObserver) -> Self {
+        self.observer = Some(observer);
+        self
     }
 
     /// The newest `X-GitLab-Last-Update` (WIRE-REQ-02); empty before the first.
@@ -218,6 +228,7 @@ impl ApiClient {
             url,
             waits: false,
         };
+        let begin = tokio::time::Instant::now();
         let work = self.attempts(&call, &mut ended);
         match call.cancel {
             None => work.await,
@@ -239,11 +250,22 @@ impl ApiClient {
                 id.clone_into(&mut ended.correlation_id);
             }
         }
+        if let Some((observer, endpoint)) = self.observer.as_ref().zip(Endpoint::of(&call.path)) {
+            let status = match &ended.answer {
+                Ok(answer) => i32::from(answer.status.as_u16()),
+                Err(_) => -1,
+            };
+            observer.ended(endpoint, status, begin.elapsed());
+        }
         ended
     }
 
     async fn attempts(&self, call: &Call<'_>, ended: &mut Ended) {
+        let observed = self.observer.as_ref().zip(Endpoint::of(&call.path));
         for attempt in 1.. {
+            if let Some((observer, endpoint)) = observed {
+                observer.attempt(endpoint);
+            }
             let answer = match self.attempt(call, &ended.url).await {
                 Ok(answer) => answer,
                 Err(error) => {

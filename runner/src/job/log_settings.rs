@@ -40,6 +40,8 @@ pub struct LogSettings {
     pub debug_trace: bool,
     /// `FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL`, from the configuration only.
     pub dynamic_force_send_interval: bool,
+    /// `FF_EXPORT_HIGH_CARDINALITY_METRICS`: the time of each stage is measured.
+    pub stage_metrics: bool,
 }
 
 impl LogSettings {
@@ -51,6 +53,7 @@ impl LogSettings {
             token_prefixes: Vec::new(),
             debug_trace: false,
             dynamic_force_send_interval: false,
+            stage_metrics: false,
         }
     }
 
@@ -77,6 +80,7 @@ impl LogSettings {
             timestamps: flags.is_on(Flag::Timestamps),
             phrases,
             token_prefixes,
+            stage_metrics: flags.is_on(Flag::ExportHighCardinalityMetrics),
             debug_trace: debug && !config.debug_trace_disabled,
             dynamic_force_send_interval: config
                 .feature_flags

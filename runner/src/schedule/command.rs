@@ -26,6 +26,8 @@ pub struct RunOptions {
     pub working_directory: Option<PathBuf>,
     /// `--user`; empty: jobs run as the manager.
     pub user: String,
+    /// `--listen-address`; `None`: the configuration's.
+    pub listen_address: Option<String>,
     /// The process log.
     pub log: Log,
 }
@@ -58,6 +60,9 @@ pub fn run_command(options: RunOptions) -> u8 {
             );
             let text = "172 <nil>";
             tracing::error!(target: logging::FATAL, builds = 0, max_builds = 0, "{text}");
+        }
+        ExitReason::NoListener(error) => {
+            tracing::error!(target: logging::FATAL, builds = 0, error, "Failed to create listener for metrics server");
         }
         failed => {
             tracing::error!(target: logging::FATAL, error = failed.to_string(), "Service run failed");
@@ -162,6 +167,7 @@ fn start(options: RunOptions) -> Result<ExitReason, String> {
         config,
         working_directory,
         user,
+        listen_address,
         log,
     } = options;
     if let Some(directory) = &working_directory {
@@ -181,7 +187,8 @@ fn start(options: RunOptions) -> Result<ExitReason, String> {
         let (sender, signals) = mpsc::channel(16);
         forward_signals(&sender)?;
         let options = machine.options(Arc::new(FileConfig::new(config)), log)?;
-        Ok(Manager::new(options, signals).run().await)
+        let manager = Manager::new(options, signals).serving(listen_address);
+        Ok(manager.run().await)
     })
 }
 

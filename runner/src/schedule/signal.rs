@@ -42,6 +42,8 @@ pub enum ExitReason {
     Failed(String),
     /// `concurrent` is below 1: no job can run (RUN-CFG-05): exit code 1.
     NoConcurrency,
+    /// The address of the metrics server cannot be listened on: exit code 1.
+    NoListener(String),
     /// A second stop signal came during a forceful shutdown: exit code 1 (RUN-SIG-03).
     ForcedExit(Signal),
     /// Jobs did not end within `shutdown_timeout`: exit code 1 (RUN-SIG-03).
@@ -59,7 +61,7 @@ impl std::fmt::Display for ExitReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExitReason::Finished => f.write_str("finished"),
-            ExitReason::Failed(text) => f.write_str(text),
+            ExitReason::Failed(text) | ExitReason::NoListener(text) => f.write_str(text),
             ExitReason::NoConcurrency => f.write_str("concurrent is below 1"),
             ExitReason::ForcedExit(signal) => {
                 write!(f, "forced exit with stop signal: {}", signal.name())

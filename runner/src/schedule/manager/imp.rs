@@ -10,11 +10,13 @@ use super::lines;
 use super::options::ManagerOptions;
 use super::polling::{Message, Worker};
 use super::reload::{Look, Reload};
+use super::serving::{Serving, gauges, labels};
 use super::shutdown::{Shutdown, Step};
 use super::state::{Clients, EntryData, plan};
 use crate::config::Config;
 use crate::job::{Interrupt, JobIds};
 use crate::logging::{self, Format, Level, runner_span};
+use crate::metrics::{EntryLabels, Metrics, ProcessState, Refresh};
 use crate::schedule::{Decision, Entry, ExitReason, PollEnd, Scheduler, Signal, Skip, Ticket};
 
 /// `gitlab-runner run` (runner.md 4).
@@ -22,26 +24,58 @@ use crate::schedule::{Decision, Entry, ExitReason, PollEnd, Scheduler, Signal, S
 pub struct Manager {
     options: ManagerOptions,
     signals: mpsc::Receiver<Signal>,
+    metrics: Metrics,
+    serving: Serving,
+    sender: mpsc::UnboundedSender<Message>,
+    messages: mpsc::UnboundedReceiver<Message>,
 }
 
 impl Manager {
     /// A manager that has not started. Signals come over `signals`; when all senders are gone, no
     /// signal will ever come.
     pub fn new(options: ManagerOptions, signals: mpsc::Receiver<Signal>) -> Self {
-        Manager { options, signals }
+        let (sender, messages) = mpsc::unbounded_channel();
+        Manager {
+            metrics: Metrics::new(options.log.clone()),
+            options,
+            signals,
+            serving: Serving::Off,
+            sender,
+            messages,
+        }
+    }
+
+    /// Lets it serve metrics and debug pages over TCP: at `address`, the command line's, else at the
+    /// configuration's `listen_address`, if there is one. Without this call no socket is opened.
+    #[must_use]
+    pub fn serving(mut self, address: Option<String>) -> Self {
+        self.serving = Serving::On(address);
+        self
+    }
+
+    /// What it counts, and what brings the gauges of this up to date while it runs.
+    pub fn metrics(&self) -> (Metrics, Refresh) {
+        let refresh = super::serving::refresh(self.sender.clone());
+        (self.metrics.clone(), refresh)
     }
 
     /// Runs until a stop signal has done its work. Needs a tokio runtime; starts no thread.
     pub async fn run(self) -> ExitReason {
         let config = match load(&self.options) {
             Ok(config) => config,
-            Err(text) => return ExitReason::Failed(text),
+            Err(text) => {
+                self.metrics.loading_failed();
+                return ExitReason::Failed(text);
+            }
         };
-        let (sender, messages) = mpsc::unbounded_channel();
+        let (sender, messages) = (self.sender, self.messages);
         let mut owner = Owner {
             start: Instant::now(),
             reload: Reload::new(self.options.config.as_ref()),
             options: Arc::new(self.options),
+            metrics: self.metrics,
+            serving: self.serving,
+            requeueing: false,
             config,
             scheduler: Scheduler::new(),
             clients: Clients::default(),
@@ -79,10 +113,14 @@ where
 
 /// The one task that owns all state.
 #[derive(Debug)]
-struct Owner {
-    options: Arc<ManagerOptions>,
+pub(super) struct Owner {
+    pub(super) options: Arc<ManagerOptions>,
+    pub(super) metrics: Metrics,
+    serving: Serving,
     start: Instant,
-    config: Config,
+    pub(super) config: Config,
+    /// The decisions in hand come from the poll that follows a job at once: nobody fed that.
+    requeueing: bool,
     scheduler: Scheduler<EntryData>,
     clients: Clients,
     sender: mpsc::UnboundedSender<Message>,
@@ -108,12 +146,28 @@ impl Owner {
         mut messages: mpsc::UnboundedReceiver<Message>,
     ) -> ExitReason {
         self.loaded();
+        let global = self.config.global();
+        let served = super::serving::start(
+            &self.serving,
+            global.text("listen_address"),
+            self.max_builds(),
+            &self.metrics,
+            &self.sender,
+        );
+        // Served until this returns.
+        let _served = match served.await {
+            Ok(served) => served,
+            Err(text) => return ExitReason::NoListener(text),
+        };
         self.say_start();
         if self.config.concurrent() < 1 {
             return ExitReason::NoConcurrency;
         }
         let now = self.now();
-        self.scheduler.start(plan(&self.config, &self.options), now);
+        let plan = plan(&self.config, &self.options);
+        self.scheduler.start(plan, now);
+        self.metrics.set_state(ProcessState::Running);
+        self.metrics.set_ready();
         let mut signals_open = true;
         loop {
             self.act();
@@ -156,11 +210,16 @@ impl Owner {
         self.start.elapsed()
     }
 
-    fn builds(&self) -> usize {
+    fn labels(&self, entry: &Entry<EntryData>) -> EntryLabels {
+        let name = &entry.data.config.name;
+        labels(&entry.token, name, &self.options.host.system_id)
+    }
+
+    pub(super) fn builds(&self) -> usize {
         self.scheduler.jobs()
     }
 
-    fn max_builds(&self) -> i64 {
+    pub(super) fn max_builds(&self) -> i64 {
         self.config.concurrent()
     }
 
@@ -177,6 +236,9 @@ impl Owner {
             Decision::Poll { ticket, entry } => self.poll(ticket, &entry),
             Decision::Skipped { entry, why } => self.skipped(&entry, why),
             Decision::Fed(entry) => {
+                if !self.requeueing {
+                    self.metrics.fed(&self.labels(&entry));
+                }
                 let (runner, name) = names(&entry);
                 tracing::debug!(
                     builds,
@@ -201,6 +263,7 @@ impl Owner {
                 logging::go_duration(entry.unhealthy_interval)
             ),
             Decision::Worker { number, started } => {
+                self.metrics.worker(started);
                 let text = if started {
                     "Starting worker"
                 } else {
@@ -216,8 +279,10 @@ impl Owner {
         let (runner, name) = names(entry);
         match why {
             // Said once, when the configuration was loaded.
-            Skip::BlankToken | Skip::Unhealthy => {}
+            Skip::BlankToken => self.metrics.not_fed(&self.labels(entry), true),
+            Skip::Unhealthy => self.metrics.not_fed(&self.labels(entry), false),
             Skip::UnknownExecutor => {
+                self.metrics.processing_failed(&self.labels(entry), "other");
                 tracing::error!(
                     builds,
                     max_builds,
@@ -236,18 +301,24 @@ impl Owner {
                 runner,
                 "Failed to request job, runner limit met"
             ),
-            Skip::RequestLimit => tracing::debug!(
-                builds,
-                max_builds,
-                runner,
-                "Failed to request job, runner requestConcurrency meet"
-            ),
+            Skip::RequestLimit => {
+                self.metrics.requests_exceeded(&self.labels(entry));
+                tracing::debug!(
+                    builds,
+                    max_builds,
+                    runner,
+                    "Failed to request job, runner requestConcurrency meet"
+                );
+            }
         }
     }
 
     fn poll(&mut self, ticket: Ticket, entry: &Arc<Entry<EntryData>>) {
         let max_age = self.config.connection_max_age();
-        let client = match self.clients.get(&entry.data, max_age, &self.options) {
+        let client = match self
+            .clients
+            .get(&entry.data, max_age, &self.options, &self.metrics)
+        {
             Ok(client) => client,
             Err(error) => {
                 let (runner, name) = names(entry);
@@ -271,6 +342,7 @@ impl Owner {
             ticket,
             client,
             options: Arc::clone(&self.options),
+            metrics: self.metrics.clone(),
             messages: self.sender.clone(),
             stop_requests: self.stop_requests.clone(),
             interrupt: self.interrupt.clone(),
@@ -305,6 +377,9 @@ impl Owner {
                 if !self.scheduler.requeue(ticket) {
                     tracing::debug!(builds, max_builds, "Failed to requeue the runner");
                 }
+                self.requeueing = true;
+                self.act();
+                self.requeueing = false;
             }
             Message::JobRemoved { ticket, payload } => {
                 self.scheduler.job_removed(ticket);
@@ -326,6 +401,14 @@ impl Owner {
                 );
             }
             Message::Done { ticket } => self.scheduler.done(ticket, now),
+            Message::Scrape(done) => {
+                let system_id = &self.options.host.system_id;
+                let gauges = gauges(&self.scheduler, system_id);
+                let (concurrent, workers) = (self.config.concurrent(), self.scheduler.workers());
+                self.metrics.set_gauges(&gauges, concurrent, workers);
+                // A reader that is gone needs no answer.
+                let _ = done.send(());
+            }
         }
     }
 
@@ -355,8 +438,8 @@ impl Owner {
                 self.clients.retain(&self.config);
                 self.loaded();
                 let now = self.now();
-                self.scheduler
-                    .reload(plan(&self.config, &self.options), now);
+                let plan = plan(&self.config, &self.options);
+                self.scheduler.reload(plan, now);
             }
             Err(text) => self.reload_failed(&text),
         }
@@ -364,6 +447,7 @@ impl Owner {
 
     fn reload_failed(&self, text: &str) {
         let (builds, max_builds) = (self.builds(), self.max_builds());
+        self.metrics.loading_failed();
         tracing::error!(builds, max_builds, "Failed to load config {text}");
     }
 
@@ -423,10 +507,12 @@ impl Owner {
         match step {
             Step::Nothing | Step::Exit => {}
             Step::StopPolling => {
+                self.metrics.set_state(ProcessState::GracefulShutdown);
                 self.scheduler.stop();
                 self.stop_requests.cancel();
             }
             Step::Abort => {
+                self.metrics.set_state(ProcessState::ForcefulShutdown);
                 self.scheduler.stop();
                 self.stop_requests.cancel();
                 self.interrupt.raise(signal);
@@ -434,102 +520,7 @@ impl Owner {
             Step::Kill => self.kill.cancel(),
         }
     }
-
-    /// Lines of every load.
-    fn loaded(&self) {
-        let (builds, max_builds) = (self.builds(), self.max_builds());
-        tracing::info!(builds, max_builds, "Usage logger disabled");
-        tracing::info!(builds, max_builds, "Configuration loaded");
-        for runner in self.config.runners() {
-            if runner.url.trim_end_matches('/').ends_with("/ci") {
-                let short = protocol::token::short(&runner.token);
-                tracing::warn!(
-                    runner = (!short.is_empty()).then_some(short),
-                    runner_name = runner.name,
-                    "{LEGACY_CI_SUFFIX}"
-                );
-            }
-            if runner.token.trim().is_empty() {
-                tracing::warn!(
-                    builds,
-                    max_builds,
-                    runner = protocol::token::short(&runner.token),
-                    runner_name = runner.name,
-                    "Runner token is empty or whitespace; this runner will be skipped during job polling. Check the 'token' field in your config.toml for this runner."
-                );
-            }
-        }
-        if let Some(text) = lines::long_polling_warning(&self.config) {
-            tracing::warn!(builds, max_builds, "{text}");
-        }
-        let unknown = self.config.unknown_keys();
-        if !unknown.is_empty() {
-            tracing::warn!(
-                keys = unknown.join(" "),
-                "The configuration has keys that no runner knows"
-            );
-        }
-        let without_effect = lines::keys_without_effect(&self.config);
-        if !without_effect.is_empty() {
-            tracing::warn!(
-                keys = without_effect.join(" "),
-                "The configuration has keys that this runner does not act on"
-            );
-        }
-    }
-
-    fn say_start(&self) {
-        let (builds, max_builds) = (self.builds(), self.max_builds());
-        let global = self.config.global();
-        if global.text("listen_address").is_empty() {
-            tracing::info!(
-                builds,
-                max_builds,
-                "listen_address not defined, metrics & debug endpoints disabled"
-            );
-        }
-        let sessions = global.table("session_server");
-        if sessions.is_none_or(|table| table.text("listen_address").is_empty()) {
-            tracing::info!(
-                builds,
-                max_builds,
-                "[session_server].listen_address not defined, session endpoints disabled"
-            );
-        }
-        tracing::info!(builds, max_builds, "Initializing executor providers");
-    }
-
-    fn say_end(&self) {
-        let (builds, max_builds) = (self.builds(), self.max_builds());
-        let timeout = logging::duration(self.config.shutdown_timeout());
-        tracing::info!(builds, max_builds, "All workers stopped.");
-        tracing::info!(
-            builds,
-            max_builds,
-            "shutdown-timeout" = timeout,
-            "Shutting down executor providers"
-        );
-        tracing::info!(builds, max_builds, "All executor providers shut down.");
-        tracing::info!(builds, max_builds, "Can exit now!");
-    }
-
-    fn say_forced(&self, reason: &ExitReason) {
-        let (builds, max_builds) = (self.builds(), self.max_builds());
-        tracing::warn!(
-            builds,
-            max_builds,
-            error = reason.to_string(),
-            "Forceful shutdown not finished properly"
-        );
-    }
 }
-
-/// Warning about a `url` that ends in `/ci` (RUN-CFG-16).
-const LEGACY_CI_SUFFIX: &str = "The runner URL contains a legacy '/ci' suffix.
-  This suffix is deprecated and should be removed from the configuration.
-  Git submodules may fail to clone with authentication errors if this suffix is present.
-  Please update the 'url' field in your config.toml to remove the '/ci' suffix.
-  See https://docs.gitlab.com/runner/configuration/advanced-configuration.html#legacy-ci-url-suffix";
 
 /// Short token and name of an entry.
 fn names(entry: &Entry<EntryData>) -> (&str, &str) {

@@ -106,7 +106,6 @@ pub(super) fn keys_without_effect(config: &Config) -> Vec<String> {
             keys.push(key.to_owned());
         }
     };
-    name(!global.text("listen_address").is_empty(), "listen_address");
     name(!global.text("sentry_dsn").is_empty(), "sentry_dsn");
     let session_server = global.table("session_server");
     name(

@@ -3,7 +3,8 @@
 //! - `imp`: the one task that owns all state; everything comes to it in one linear order.
 //! - `options`: what it needs from outside; `state`: entries, clients, the configuration in force.
 //! - `polling`: one entry's way through a worker, from the poll to the end of its job.
-//! - `unsupported`: jobs that are refused at pickup; `lines`: texts of the process log.
+//! - `unsupported`: jobs that are refused at pickup; `lines`, `records`: texts of the process log.
+//! - `serving`: metrics and debug pages; `watched`: what these show of a job.
 //! - `single`: `run-single`, the same workers without the manager.
 //! - `reload`: when the configuration is read again; `shutdown`: stop signals.
 
@@ -11,13 +12,16 @@ mod imp;
 mod lines;
 mod options;
 mod polling;
+mod records;
 mod reload;
+mod serving;
 mod shutdown;
 mod single;
 mod state;
 #[cfg(test)]
 mod tests;
 mod unsupported;
+mod watched;
 
 pub use imp::Manager;
 pub use options::{ManagerOptions, SpoolKind};

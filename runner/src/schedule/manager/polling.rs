@@ -9,14 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::options::ManagerOptions;
+use super::serving::labels;
 use super::state::{EntryData, job_config};
 use super::unsupported::refusals;
+use super::watched::Watched;
 use crate::client::{ApiClient, JobCredentials, JobRequestResult, ReceivedJob};
 use crate::executor::ManagerLines;
 use crate::job::{
     self, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
 };
 use crate::logging;
+use crate::metrics::{EntryLabels, JobState, JobWatch, Metrics};
 use crate::schedule::{Entry, ExecutorRequest, PollEnd, Ticket};
 use crate::trace::{FirstUpdate, JobLog, JobResult, JobTrace, LogOptions, Masks, TraceSettings};
 
@@ -45,6 +48,19 @@ pub(super) enum Message {
     SystemFailure { ticket: Ticket, error: String },
     /// The worker is free.
     Done { ticket: Ticket },
+    /// Somebody reads the metrics: their gauges are to be set.
+    Scrape(oneshot::Sender<()>),
+}
+
+/// State of a job that has ended.
+fn state_after(reason: Option<FailureReason>) -> JobState {
+    match reason {
+        None => JobState::Success,
+        Some(FailureReason::JobCanceled) => JobState::Canceled,
+        Some(FailureReason::RunnerInterrupted) => JobState::Terminated,
+        Some(FailureReason::JobExecutionTimeout) => JobState::TimedOut,
+        Some(_) => JobState::Failed,
+    }
 }
 
 /// What a worker has.
@@ -54,6 +70,7 @@ pub(super) struct Worker {
     pub(super) entry: Arc<Entry<EntryData>>,
     pub(super) client: Arc<ApiClient>,
     pub(super) options: Arc<ManagerOptions>,
+    pub(super) metrics: Metrics,
     pub(super) messages: mpsc::UnboundedSender<Message>,
     /// Ends a request that is under way.
     pub(super) stop_requests: CancellationToken,
@@ -74,6 +91,11 @@ impl Worker {
         self.tell(Message::Done {
             ticket: self.ticket,
         });
+    }
+
+    fn labels(&self) -> EntryLabels {
+        let name = &self.entry.data.config.name;
+        labels(&self.entry.token, name, &self.options.host.system_id)
     }
 
     fn tell(&self, message: Message) {
@@ -197,6 +219,7 @@ impl Worker {
             payload: &payload,
             host: &self.options.host,
         };
+        let watch = Arc::new(self.metrics.job(&self.labels(), &payload));
         let Some(executor) = self.options.executors.executor(request) else {
             // The scheduler polls for known executors only.
             ManagerLines::errorln(&log, "the executor of this entry is gone");
@@ -208,6 +231,10 @@ impl Worker {
             });
             return;
         };
+        let stages = settings
+            .stage_metrics
+            .then(|| (self.metrics.clone(), self.labels()));
+        let executor = Box::new(Watched::new(executor, Arc::clone(&watch), stages));
         let run = JobRun {
             payload: Arc::clone(&payload),
             config,
@@ -228,10 +255,11 @@ impl Worker {
             },
         };
         let (result, system_failure) = self
-            .run(run, &payload)
+            .run(run, &payload, &watch)
             .instrument(logging::job_span(&payload))
             .await;
         self.finish(trace, &result).await;
+        drop(watch);
         let ticket = self.ticket;
         self.tell(Message::JobRemoved { ticket, payload });
         if let Some(error) = system_failure {
@@ -240,8 +268,14 @@ impl Worker {
     }
 
     /// Runs the job, and logs how it ended. The text is that of a system failure.
-    async fn run(&self, run: JobRun, payload: &JobPayload) -> (JobResult, Option<String>) {
+    async fn run(
+        &self,
+        run: JobRun,
+        payload: &JobPayload,
+        watch: &JobWatch,
+    ) -> (JobResult, Option<String>) {
         let begin = Instant::now();
+        watch.state(JobState::Running);
         let log = Arc::clone(&run.log);
         let outcome = tokio::select! {
             biased;
@@ -260,7 +294,17 @@ impl Worker {
                 }
             }
         };
-        let duration_s = begin.elapsed().as_secs_f64();
+        let duration = begin.elapsed();
+        let reason = outcome.failure.as_ref().map(|failure| failure.reason);
+        watch.state(state_after(reason));
+        self.metrics.job_ended(
+            &self.labels(),
+            &self.entry.data.config.executor,
+            duration,
+            reason,
+            outcome.reached_script,
+        );
+        let duration_s = duration.as_secs_f64();
         let Some(failure) = outcome.failure else {
             tracing::info!(duration_s, "job-status" = "success", "Job succeeded");
             return (JobResult::success(), None);

@@ -14,6 +14,7 @@ use super::state::{Clients, EntryData, plan};
 use crate::config::Config;
 use crate::job::{Interrupt, JobIds};
 use crate::logging;
+use crate::metrics::Metrics;
 use crate::schedule::{Entry, ExitReason, Signal, Ticket};
 
 /// Wait after a poll that brought nothing.
@@ -51,6 +52,7 @@ pub struct Single {
     signals: mpsc::Receiver<Signal>,
     /// The one client, which remembers `last_update`.
     clients: Clients,
+    metrics: Metrics,
 }
 
 impl Single {
@@ -62,6 +64,7 @@ impl Single {
         signals: mpsc::Receiver<Signal>,
     ) -> Self {
         Single {
+            metrics: Metrics::new(options.log.clone()),
             options: Arc::new(options),
             config,
             limits,
@@ -139,7 +142,7 @@ impl Single {
         let max_age = self.config.connection_max_age();
         let client = self
             .clients
-            .get(&entry.data, max_age, &self.options)
+            .get(&entry.data, max_age, &self.options, &self.metrics)
             .map_err(|error| ExitReason::Failed(error.to_string()))?;
         let (sender, mut messages) = mpsc::unbounded_channel();
         let stop_requests = CancellationToken::new();
@@ -150,6 +153,7 @@ impl Single {
             entry: Arc::clone(entry),
             client,
             options: Arc::clone(&self.options),
+            metrics: self.metrics.clone(),
             messages: sender,
             stop_requests: stop_requests.clone(),
             interrupt: interrupt.clone(),

@@ -9,11 +9,13 @@ use protocol::{Features, Info, JobRequest};
 use tracing::Span;
 
 use super::options::ManagerOptions;
+use super::serving::labels;
 use crate::client::{ApiClient, ClientSetupError, Poll};
 use crate::config::{Config, RunnerConfig};
 use crate::host;
 use crate::job::{Flag, JobConfig};
 use crate::logging::runner_span;
+use crate::metrics::Metrics;
 use crate::schedule::{Entry, Plan, TransportTarget};
 
 /// What belongs to one entry: its settings, and what the server is told about it.
@@ -46,11 +48,12 @@ impl Clients {
         data: &EntryData,
         connection_max_age: Duration,
         options: &ManagerOptions,
+        metrics: &Metrics,
     ) -> Result<Arc<ApiClient>, ClientSetupError> {
         if let Some(client) = data.client.get() {
             return Ok(Arc::clone(client));
         }
-        let client = self.find(&data.config, connection_max_age, options)?;
+        let client = self.find(&data.config, connection_max_age, options, metrics)?;
         Ok(Arc::clone(data.client.get_or_init(|| client)))
     }
 
@@ -59,6 +62,7 @@ impl Clients {
         entry: &RunnerConfig,
         connection_max_age: Duration,
         options: &ManagerOptions,
+        metrics: &Metrics,
     ) -> Result<Arc<ApiClient>, ClientSetupError> {
         let target = TransportTarget {
             url: entry.url.clone(),
@@ -77,12 +81,14 @@ impl Clients {
             .map_err(|error| ClientSetupError {
                 message: error.to_string(),
             })?;
-        let client = Arc::new(ApiClient::new(
+        let client = ApiClient::new(
             &entry.url,
             transport,
             options.random.clone(),
             Arc::clone(&options.clock),
-        )?);
+        )?;
+        let labels = labels(&entry.token, &entry.name, &options.host.system_id);
+        let client = Arc::new(client.observed_by(metrics.observer(labels)));
         self.by_key.insert(key, Arc::clone(&client));
         Ok(client)
     }

@@ -1,5 +1,7 @@
 //! Order and time of a manager on a paused clock: a scripted server answers, scripted executors work.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -156,6 +158,9 @@ impl ExecutorProvider for Scripted {
         if let Some(delay) = name.strip_prefix("stubborn ") {
             let job = stubborn(Duration::from_secs(delay.parse().unwrap_or(1)));
             return Some(Box::new(ScriptedExecutor::new(job)));
+        }
+        if name == "fails" {
+            return Some(Box::new(ScriptedExecutor::new(metrics::failing())));
         }
         let seconds = name.parse().unwrap_or(1.0);
         let job = ScriptedJob::lasting(Duration::from_secs_f64(seconds), 0);

@@ -369,6 +369,11 @@ impl<D> Scheduler<D> {
         }
     }
 
+    /// The entries of the plan in force, in its order.
+    pub fn entries(&self) -> &[Arc<Entry<D>>] {
+        &self.plan
+    }
+
     /// Jobs that run.
     pub fn jobs(&self) -> usize {
         self.running.values().filter(|r| r.job.is_some()).count()

@@ -1,0 +1,99 @@
+//! Records of the process log that belong to starts, loads and ends (runner.md 4.5).
+
+use super::imp::Owner;
+use super::lines;
+use super::serving::all_labels;
+use crate::logging;
+use crate::schedule::ExitReason;
+
+/// Warning about a `url` that ends in `/ci` (RUN-CFG-16).
+const LEGACY_CI_SUFFIX: &str = "The runner URL contains a legacy '/ci' suffix.
+  This suffix is deprecated and should be removed from the configuration.
+  Git submodules may fail to clone with authentication errors if this suffix is present.
+  Please update the 'url' field in your config.toml to remove the '/ci' suffix.
+  See https://docs.gitlab.com/runner/configuration/advanced-configuration.html#legacy-ci-url-suffix";
+
+impl Owner {
+    /// Lines of every load.
+    pub(super) fn loaded(&self) {
+        let system_id = &self.options.host.system_id;
+        self.metrics.loaded(&all_labels(&self.config, system_id));
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        tracing::info!(builds, max_builds, "Usage logger disabled");
+        tracing::info!(builds, max_builds, "Configuration loaded");
+        for runner in self.config.runners() {
+            if runner.url.trim_end_matches('/').ends_with("/ci") {
+                let short = protocol::token::short(&runner.token);
+                tracing::warn!(
+                    runner = (!short.is_empty()).then_some(short),
+                    runner_name = runner.name,
+                    "{LEGACY_CI_SUFFIX}"
+                );
+            }
+            if runner.token.trim().is_empty() {
+                tracing::warn!(
+                    builds,
+                    max_builds,
+                    runner = protocol::token::short(&runner.token),
+                    runner_name = runner.name,
+                    "Runner token is empty or whitespace; this runner will be skipped during job polling. Check the 'token' field in your config.toml for this runner."
+                );
+            }
+        }
+        if let Some(text) = lines::long_polling_warning(&self.config) {
+            tracing::warn!(builds, max_builds, "{text}");
+        }
+        let unknown = self.config.unknown_keys();
+        if !unknown.is_empty() {
+            tracing::warn!(
+                keys = unknown.join(" "),
+                "The configuration has keys that no runner knows"
+            );
+        }
+        let without_effect = lines::keys_without_effect(&self.config);
+        if !without_effect.is_empty() {
+            tracing::warn!(
+                keys = without_effect.join(" "),
+                "The configuration has keys that this runner does not act on"
+            );
+        }
+    }
+
+    pub(super) fn say_start(&self) {
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        let global = self.config.global();
+        let sessions = global.table("session_server");
+        if sessions.is_none_or(|table| table.text("listen_address").is_empty()) {
+            tracing::info!(
+                builds,
+                max_builds,
+                "[session_server].listen_address not defined, session endpoints disabled"
+            );
+        }
+        tracing::info!(builds, max_builds, "Initializing executor providers");
+    }
+
+    pub(super) fn say_end(&self) {
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        let timeout = logging::duration(self.config.shutdown_timeout());
+        tracing::info!(builds, max_builds, "All workers stopped.");
+        tracing::info!(
+            builds,
+            max_builds,
+            "shutdown-timeout" = timeout,
+            "Shutting down executor providers"
+        );
+        tracing::info!(builds, max_builds, "All executor providers shut down.");
+        tracing::info!(builds, max_builds, "Can exit now!");
+    }
+
+    pub(super) fn say_forced(&self, reason: &ExitReason) {
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        tracing::warn!(
+            builds,
+            max_builds,
+            error = reason.to_string(),
+            "Forceful shutdown not finished properly"
+        );
+    }
+}
