@@ -9,6 +9,7 @@
 //! - [`fault`]: what goes wrong on purpose.
 //! - [`git`]: repositories over HTTP, with job tokens.
 //! - [`library`]: [`MockGitlab`], a server for tests.
+//! - [`page`]: what is going on, for people.
 //! - [`server`]: serves a router over TCP.
 //! - [`vectors`]: the test vectors of the queue, decoded from their YAML file into steps.
 
@@ -17,6 +18,7 @@ pub mod fault;
 pub mod git;
 pub mod http;
 pub mod library;
+pub mod page;
 pub mod seed;
 pub mod server;
 pub mod vectors;

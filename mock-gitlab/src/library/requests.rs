@@ -59,6 +59,9 @@ pub(super) async fn write_down(
     request: Request,
     next: Next,
 ) -> Response {
+    if crate::page::owns(request.uri().path()) {
+        return next.run(request).await;
+    }
     let (method, path) = (
         request.method().to_string(),
         request.uri().path().to_owned(),

@@ -17,6 +17,7 @@ use super::requests::{self, Ring, SeenRequest};
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
 use crate::http::{Api, ArtifactStore, Now};
+use crate::page::{self, Access, Page};
 use crate::server::ServeOptions;
 use crate::world::{Settings, Text, UserId, World};
 
@@ -180,7 +181,12 @@ impl MockGitlabBuilder {
             changes: watch::Sender::new(0),
         };
         let stop = CancellationToken::new();
-        let router = router(&shared, &stop);
+        let access = if address.ip().is_loopback() {
+            Access::ThisMachine
+        } else {
+            Access::Token(Arc::from(&*admin_token))
+        };
+        let router = router(&shared, &stop, access);
         let (stopped, deadlines) = (stop.clone(), shared.clone());
         let options = ServeOptions {
             faults: Some(shared.faults.clone()),
@@ -214,16 +220,23 @@ impl MockGitlabBuilder {
     }
 }
 
-/// The runner API and git, behind the ring of requests.
-fn router(shared: &Shared, stop: &CancellationToken) -> Router {
+/// The runner API, the page and git, behind the ring of requests.
+fn router(shared: &Shared, stop: &CancellationToken, access: Access) -> Router {
     let api = Api::new(Arc::clone(&shared.world), Arc::clone(&shared.now))
         .artifacts(shared.artifacts.clone())
         .git(shared.git.clone())
         .stop(stop.clone())
         .router();
     let git = git::router(Arc::clone(&shared.world), shared.git.clone());
-    // Everything outside of the API is a repository, or is not there.
-    api.fallback_service(git)
+    let page = Page {
+        world: Arc::clone(&shared.world),
+        now: Arc::clone(&shared.now),
+        changes: shared.changes(),
+        stop: stop.clone(),
+        access,
+    };
+    // Everything outside of the API is the page or a repository, or is not there.
+    api.fallback_service(page::router(page, git))
         .layer(axum::middleware::from_fn_with_state(
             shared.clone(),
             requests::write_down,
