@@ -18,6 +18,11 @@ const DEFAULT_SHUTDOWN_TIMEOUT_S: u64 = 30;
 const DEFAULT_SESSION_TIMEOUT_S: i64 = 1800;
 const DEFAULT_CONNECTION_MAX_AGE: Duration = Duration::from_mins(15);
 
+/// How the names of files begin that become the configuration in one step.
+const TEMPORARY: &str = ".config.toml.";
+/// How old such a file is when nobody can be writing it any more.
+const ABANDONED: Duration = Duration::from_mins(10);
+
 /// A configuration: the file as a tree, and what it means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -123,7 +128,7 @@ impl Config {
         };
         make_folder(&folder).map_err(write_error)?;
         let mut file = tempfile::Builder::new()
-            .prefix(".config.toml.")
+            .prefix(TEMPORARY)
             .tempfile_in(&folder)
             .map_err(write_error)?;
         file.write_all(self.to_toml().as_bytes())
@@ -136,6 +141,9 @@ impl Config {
         }
         file.persist(&target)
             .map_err(|error| write_error(error.error))?;
+        // The rename lasts too. Not every file system can do that, and the file is whole either way.
+        let _ = fs::File::open(&folder).and_then(|folder| folder.sync_all());
+        sweep(&folder);
         Ok(())
     }
 
@@ -276,6 +284,26 @@ fn seconds(number: i64, default: u64) -> Duration {
             .filter(|n| *n > 0)
             .unwrap_or(default),
     )
+}
+
+/// Removes what a process left that was killed while it saved.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        if !name.as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+            continue;
+        }
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .ok()
+            .and_then(|modified| modified.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            // It is tried again with the next save.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {

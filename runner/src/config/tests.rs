@@ -266,3 +266,66 @@ fn durations() {
         assert_eq!(parse_duration(text), nanos, "{text:?}");
     }
 }
+
+/// Named are keys that are set; not those of other executors, nor empty ones.
+#[test]
+fn keys_without_effect_are_named() {
+    let text = "listen_address = ':9252'\nsentry_dsn = 'https://x@y/1'\nconcurrent = 2\nuser = 'x'\nlog_level = 'info'\n\
+        [session_server]\nlisten_address = ':8093'\nsession_timeout = 5\n\
+        [experimental.usage_logger]\nenabled = true\n[experimental.usage_logger.snowplow_billing]\nrealm = 'r'\n\
+        [[runners]]\nexecutor = 'shell'\nproxy_exec = true\nuse_slot_cgroups = true\nstep_runner_image = 's'\nlimit = 3\n\
+        [runners.cache]\nType = 's3'\nShared = false\n[runners.cache.s3]\nBucketName = 'b'\n[runners.cache.gcs]\n\
+        [runners.artifact]\nupload_timeout = '1h'\n[runners.docker]\nimage = 'a'\n[runners.feature_flags]\nFF_X = true\n\
+        [[runners]]\nexecutor = 'shell'\nproxy_exec = true\n[[runners.monitoring.job_queuing_durations]]\nthreshold = '1m'\n";
+    let config = Config::parse_with(text, &|_| None).unwrap();
+    let mut keys = config.keys_without_effect();
+    keys.sort_unstable();
+    assert_eq!(
+        keys,
+        [
+            "experimental.usage_logger.enabled",
+            "experimental.usage_logger.snowplow_billing.realm",
+            "runners.artifact.upload_timeout",
+            "runners.cache.Type",
+            "runners.cache.s3.BucketName",
+            "runners.monitoring.job_queuing_durations.threshold",
+            "runners.proxy_exec",
+            "runners.step_runner_image",
+            "runners.use_slot_cgroups",
+            "sentry_dsn",
+            "session_server.listen_address",
+            "session_server.session_timeout",
+        ]
+    );
+    let plain = Config::parse_with(
+        "[session_server]\n[[runners]]\n[runners.cache]\n[runners.cache.s3]",
+        &|_| None,
+    );
+    assert_eq!(plain.unwrap().keys_without_effect(), [""; 0]);
+}
+
+/// What a killed process left goes with a later save.
+#[test]
+fn abandoned_files_are_swept() {
+    use std::fs;
+    use std::time::{Duration, SystemTime};
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (
+        folder.path().join(".config.toml.old"),
+        folder.path().join(".config.toml.new"),
+    );
+    for path in [&old, &new] {
+        fs::write(path, "half").unwrap();
+    }
+    let hour_ago = SystemTime::now() - Duration::from_hours(1);
+    fs::File::options()
+        .write(true)
+        .open(&old)
+        .unwrap()
+        .set_modified(hour_ago)
+        .unwrap();
+    Config::default()
+        .save(&folder.path().join("config.toml"))
+        .unwrap();
+    assert!(!old.exists() && new.exists());
+}

@@ -2,8 +2,11 @@
 //! shows from outside (runner.md 3), against a small HTTP server.
 
 mod forms;
+mod killed;
 mod manage;
 mod register;
+mod running;
+mod service;
 
 mod support;
 mod template;

@@ -1,8 +1,10 @@
 //! A desk for one test: a folder with a home and a `config.toml`, a server, and the program.
 
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -247,4 +249,78 @@ pub(crate) fn entry(name: &str, token: &str) -> String {
     format!(
         "[[runners]]\n  name = \"{name}\"\n  url = \"URL\"\n  token = \"{token}\"\n  executor = \"shell\"\n"
     )
+}
+
+/// A program that runs until it is told to end.
+pub(crate) struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    /// Log so far, without colours.
+    pub(crate) log: String,
+}
+
+impl Desk {
+    /// Starts a command and follows its log.
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        let mut child = self.command(args).stdout(Stdio::null()).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Running {
+            child,
+            lines,
+            log: String::new(),
+        }
+    }
+}
+
+impl Running {
+    /// Waits for a line that has `text`, which later waits do not see again.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        // Nobody waits so long; it only keeps a broken test from hanging.
+        let deadline = Instant::now() + Duration::from_mins(2);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    let line = plain(&line);
+                    self.log.push_str(&line);
+                    self.log.push('\n');
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("{error}: no {text:?} in\n{}", self.log),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        nix::sys::signal::kill(id, signal).unwrap();
+    }
+
+    /// SIGQUIT, and the end with exit code 0; gives the whole log.
+    #[track_caller]
+    pub(crate) fn quit(mut self) -> String {
+        self.signal(nix::sys::signal::Signal::SIGQUIT);
+        self.wait_for("Can exit now!");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.log);
+        std::mem::take(&mut self.log)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Only a failed test gets here with a program that still runs.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

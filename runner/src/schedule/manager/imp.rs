@@ -10,6 +10,7 @@ use super::lines;
 use super::options::ManagerOptions;
 use super::polling::{Message, Worker};
 use super::reload::{Look, Reload};
+use super::rotation::Rotation;
 use super::serving::{Serving, gauges, labels};
 use super::shutdown::{Shutdown, Step};
 use super::state::{Clients, EntryData, plan};
@@ -71,6 +72,7 @@ impl Manager {
         let (sender, messages) = (self.sender, self.messages);
         let mut owner = Owner {
             start: Instant::now(),
+            rotation: Rotation::default(),
             reload: Reload::new(self.options.config.as_ref()),
             options: Arc::new(self.options),
             metrics: self.metrics,
@@ -121,11 +123,12 @@ pub(super) struct Owner {
     pub(super) config: Config,
     /// The decisions in hand come from the poll that follows a job at once: nobody fed that.
     requeueing: bool,
-    scheduler: Scheduler<EntryData>,
-    clients: Clients,
-    sender: mpsc::UnboundedSender<Message>,
-    reload: Reload,
-    shutdown: Shutdown,
+    pub(super) scheduler: Scheduler<EntryData>,
+    pub(super) clients: Clients,
+    pub(super) sender: mpsc::UnboundedSender<Message>,
+    pub(super) reload: Reload,
+    pub(super) rotation: Rotation,
+    pub(super) shutdown: Shutdown,
     stop_requests: CancellationToken,
     interrupt: Interrupt,
     kill: CancellationToken,
@@ -171,11 +174,13 @@ impl Owner {
         let mut signals_open = true;
         loop {
             self.act();
-            if self.shutdown.has_begun() && self.scheduler.in_work() == 0 {
+            let at_rest = self.scheduler.in_work() == 0 && !self.rotation.is_under_way();
+            if self.shutdown.has_begun() && at_rest {
                 break;
             }
             let wake = self.scheduler.next_wake().map(|wake| self.start + wake);
             let look = (!self.shutdown.has_begun()).then(|| self.reload.due());
+            let rotation = self.rotation_due();
             tokio::select! {
                 biased;
                 signal = signals.recv(), if signals_open => match signal {
@@ -195,6 +200,7 @@ impl Owner {
                     let now = self.now();
                     self.scheduler.advance(now);
                 }
+                () = until(rotation) => self.rotate(),
                 () = until(look) => self.look(),
             }
         }
@@ -206,7 +212,7 @@ impl Owner {
     }
 
     /// Time since the start, the scheduler's clock.
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
@@ -409,6 +415,7 @@ impl Owner {
                 // A reader that is gone needs no answer.
                 let _ = done.send(());
             }
+            Message::TokenReset { old, outcome } => self.token_reset(old, outcome),
         }
     }
 
@@ -424,6 +431,7 @@ impl Owner {
 
     /// Looks whether the file has changed.
     fn look(&mut self) {
+        self.save_tokens();
         match self.reload.look(self.options.config.as_ref()) {
             Look::Unchanged => {}
             Look::Changed => self.reload_config(),
@@ -434,7 +442,7 @@ impl Owner {
     fn reload_config(&mut self) {
         match load(&self.options) {
             Ok(config) => {
-                self.config = config;
+                self.config = self.with_renewed_tokens(config);
                 self.clients.retain(&self.config);
                 self.loaded();
                 let now = self.now();

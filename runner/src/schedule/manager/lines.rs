@@ -97,60 +97,6 @@ fn without_credentials(url: &str) -> String {
     }
 }
 
-/// Keys of the file that this runner does not act on, by their full names.
-pub(super) fn keys_without_effect(config: &Config) -> Vec<String> {
-    let global = config.global();
-    let mut keys = Vec::new();
-    let mut name = |on: bool, key: &str| {
-        if on && !keys.iter().any(|known| known == key) {
-            keys.push(key.to_owned());
-        }
-    };
-    name(!global.text("sentry_dsn").is_empty(), "sentry_dsn");
-    let session_server = global.table("session_server");
-    name(
-        session_server.is_some_and(|table| !table.text("listen_address").is_empty()),
-        "session_server.listen_address",
-    );
-    name(global.table("machine").is_some(), "machine");
-    let usage_logger = global
-        .table("experimental")
-        .and_then(|table| table.table("usage_logger"));
-    name(
-        usage_logger.and_then(|table| table.boolean("enabled")) == Some(true),
-        "experimental.usage_logger.enabled",
-    );
-    for entry in config.entries() {
-        name(
-            entry.boolean("proxy_exec") == Some(true),
-            "runners.proxy_exec",
-        );
-        name(
-            entry.boolean("use_slot_cgroups") == Some(true),
-            "runners.use_slot_cgroups",
-        );
-        name(
-            !entry.text("step_runner_image").is_empty(),
-            "runners.step_runner_image",
-        );
-        name(entry.table("referees").is_some(), "runners.referees");
-        let cache = entry.table("cache");
-        name(
-            cache.is_some_and(|cache| !cache.text("Type").is_empty()),
-            "runners.cache.Type",
-        );
-        name(entry.table("monitoring").is_some(), "runners.monitoring");
-        let boot_verify = entry
-            .table("experimental")
-            .and_then(|table| table.table("boot_verify"));
-        name(
-            boot_verify.and_then(|table| table.boolean("enabled")) == Some(true),
-            "runners.experimental.boot_verify",
-        );
-    }
-    keys
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;

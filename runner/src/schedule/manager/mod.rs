@@ -6,6 +6,7 @@
 //! - `unsupported`: jobs that are refused at pickup; `lines`, `records`: texts of the process log.
 //! - `serving`: metrics and debug pages; `watched`: what these show of a job.
 //! - `single`: `run-single`, the same workers without the manager.
+//! - `rotation`: when which token is replaced; `tokens`: how the manager does it.
 //! - `reload`: when the configuration is read again; `shutdown`: stop signals.
 
 mod imp;
@@ -14,12 +15,16 @@ mod options;
 mod polling;
 mod records;
 mod reload;
+mod rotation;
 mod serving;
 mod shutdown;
 mod single;
 mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_rotation;
+mod tokens;
 mod unsupported;
 mod watched;
 

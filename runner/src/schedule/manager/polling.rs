@@ -9,11 +9,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::options::ManagerOptions;
+use super::rotation::TokenKey;
 use super::serving::labels;
 use super::state::{EntryData, job_config};
 use super::unsupported::refusals;
 use super::watched::Watched;
-use crate::client::{ApiClient, JobCredentials, JobRequestResult, ReceivedJob};
+use crate::client::{ApiClient, JobCredentials, JobRequestResult, ReceivedJob, ResetOutcome};
 use crate::executor::ManagerLines;
 use crate::job::{
     self, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
@@ -50,6 +51,11 @@ pub(super) enum Message {
     Done { ticket: Ticket },
     /// Somebody reads the metrics: their gauges are to be set.
     Scrape(oneshot::Sender<()>),
+    /// The server has answered a token reset.
+    TokenReset {
+        old: TokenKey,
+        outcome: ResetOutcome,
+    },
 }
 
 /// State of a job that has ended.

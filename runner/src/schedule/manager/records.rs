@@ -50,7 +50,7 @@ impl Owner {
                 "The configuration has keys that no runner knows"
             );
         }
-        let without_effect = lines::keys_without_effect(&self.config);
+        let without_effect = self.config.keys_without_effect();
         if !without_effect.is_empty() {
             tracing::warn!(
                 keys = without_effect.join(" "),

@@ -57,7 +57,7 @@ impl Clients {
         Ok(Arc::clone(data.client.get_or_init(|| client)))
     }
 
-    fn find(
+    pub(super) fn find(
         &mut self,
         entry: &RunnerConfig,
         connection_max_age: Duration,

@@ -30,40 +30,43 @@ use crate::schedule::{
 
 /// A request as the server saw it.
 #[derive(Clone, Debug, PartialEq)]
-struct Seen {
+pub(super) struct Seen {
     /// Tenths of a second since the start.
-    at: u64,
+    pub(super) at: u64,
     method: Method,
-    path: String,
-    body: Value,
+    pub(super) path: String,
+    pub(super) body: Value,
 }
 
 /// Answers polls from a list, and everything else well.
 #[derive(Clone, Debug)]
-struct Server {
+pub(super) struct Server {
     start: Instant,
     polls: Arc<Mutex<Vec<(u16, Value)>>>,
     /// How long a poll takes.
     hold: Duration,
+    /// Answers to token resets, in order; then 403.
+    pub(super) resets: Arc<Mutex<Vec<(u16, Value)>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Server {
-    fn new(polls: Vec<(u16, Value)>) -> Server {
+    pub(super) fn new(polls: Vec<(u16, Value)>) -> Server {
         Server {
             start: Instant::now(),
             polls: Arc::new(Mutex::new(polls)),
             hold: Duration::ZERO,
+            resets: Arc::default(),
             seen: Arc::default(),
         }
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap().clone()
     }
 
     /// Times of polls by token.
-    fn polls(&self) -> BTreeMap<String, Vec<u64>> {
+    pub(super) fn polls(&self) -> BTreeMap<String, Vec<u64>> {
         let mut polls: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for seen in self.seen() {
             if seen.path.ends_with("/jobs/request") {
@@ -114,6 +117,13 @@ impl Transport for Server {
                     (204, Value::Null)
                 } else {
                     polls.remove(0)
+                }
+            } else if path.ends_with("/reset_authentication_token") {
+                let mut resets = self.resets.lock().unwrap();
+                if resets.is_empty() {
+                    (403, Value::Null)
+                } else {
+                    resets.remove(0)
                 }
             } else if request.method() == Method::PATCH {
                 (202, Value::Null)
@@ -177,7 +187,7 @@ fn stubborn(stop_delay: Duration) -> ScriptedJob {
     job
 }
 
-fn job(id: i64, seconds: &str) -> (u16, Value) {
+pub(super) fn job(id: i64, seconds: &str) -> (u16, Value) {
     let payload = json!({
         "id": id, "token": format!("job-{id}"),
         "job_info": {"name": seconds, "project_id": 1},
@@ -190,13 +200,13 @@ fn job(id: i64, seconds: &str) -> (u16, Value) {
     (201, payload)
 }
 
-struct Run {
-    signals: mpsc::Sender<Signal>,
-    config: MemoryConfig,
-    end: tokio::task::JoinHandle<ExitReason>,
+pub(super) struct Run {
+    pub(super) signals: mpsc::Sender<Signal>,
+    pub(super) config: MemoryConfig,
+    pub(super) end: tokio::task::JoinHandle<ExitReason>,
 }
 
-fn options(server: &Server) -> ManagerOptions {
+pub(super) fn options(server: &Server) -> ManagerOptions {
     let clock = Arc::new(TokioClock::starting_at(Timestamp::UNIX_EPOCH));
     ManagerOptions {
         config: Arc::new(MemoryConfig::new("")),
@@ -217,7 +227,7 @@ fn options(server: &Server) -> ManagerOptions {
     }
 }
 
-fn start(server: &Server, config: &str) -> Run {
+pub(super) fn start(server: &Server, config: &str) -> Run {
     let (signals, receiver) = mpsc::channel(4);
     let config = MemoryConfig::new(config);
     let options = ManagerOptions {
@@ -233,7 +243,7 @@ fn start(server: &Server, config: &str) -> Run {
 
 impl Run {
     /// Lets `seconds` pass, sends `signal`, waits for the end.
-    async fn after(self, seconds: u64, signal: Signal) -> ExitReason {
+    pub(super) async fn after(self, seconds: u64, signal: Signal) -> ExitReason {
         self.after_tenths(seconds * 10, signal).await
     }
 
@@ -244,7 +254,7 @@ impl Run {
     }
 }
 
-fn entries(count: usize, more: &str) -> String {
+pub(super) fn entries(count: usize, more: &str) -> String {
     let entries: Vec<String> = (0..count)
         .map(|i| {
             format!(
