@@ -124,11 +124,15 @@ impl Worker {
             back_pressured: outcome.back_pressured,
         };
         match outcome.result {
-            JobRequestResult::Job(job) => self.pick_up(*job, outcome.correlation_id, end).await,
+            // What a job needs is large, and most polls bring none: boxed, so that it is not moved with
+            // the task of every poll.
+            JobRequestResult::Job(job) => {
+                Box::pin(self.pick_up(*job, outcome.correlation_id, end)).await;
+            }
             JobRequestResult::Undecodable {
                 job: Some(credentials),
                 error,
-            } => self.refuse_undecodable(credentials, &error).await,
+            } => Box::pin(self.refuse_undecodable(credentials, &error)).await,
             _ => {}
         }
         end
