@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::artifacts::{self, ArtifactStore};
-use super::state::{Limits, State};
+use super::state::{Limits, Parts, State};
 use super::{Now, job, poll, reply, rest, runners};
 use crate::git::GitRoot;
 use crate::world::World;
@@ -17,14 +17,14 @@ use crate::world::World;
 /// The API of a server in the making.
 #[must_use = "nothing is served before `router`"]
 pub struct Api {
-    state: State,
+    state: Parts,
 }
 
 impl Api {
     /// Over this world and its clock; artifacts are kept in memory.
     pub fn new(world: Arc<Mutex<World>>, now: Now) -> Api {
         Api {
-            state: State::new(world, now),
+            state: Parts::new(world, now),
         }
     }
 
@@ -60,7 +60,8 @@ impl Api {
 
     /// The router, below `/api/v4`.
     pub fn router(self) -> Router {
-        self.state.listen();
+        let state = State::new(self.state);
+        state.listen();
         let api = Router::new()
             .route(
                 "/runners",
@@ -83,9 +84,6 @@ impl Api {
             )
             .route("/runners/router/discovery", get(runners::discovery))
             .route("/user/runners", post(runners::create))
-            .route("/jobs/request", post(poll::request))
-            .route("/jobs/{id}", put(job::update))
-            .route("/jobs/{id}/trace", patch(job::patch_trace))
             .route(
                 "/jobs/{id}/artifacts",
                 post(artifacts::upload).get(artifacts::download),
@@ -93,19 +91,34 @@ impl Api {
             .route("/jobs/{id}/artifacts/authorize", post(artifacts::authorize))
             .merge(rest::routes())
             .method_not_allowed_fallback(reply::method_not_allowed);
-        let bare = api.clone().fallback(reply::no_route);
-        let bare = bare.with_state(self.state.clone());
+        let bare = api.clone().merge(job_calls("")).fallback(reply::no_route);
+        let bare = bare.with_state(state.clone());
         // Of its own, because a server may put another one behind the paths outside of the API.
         let api = api.fallback(move |request| without_slash(bare, request));
         Router::new()
-            .nest("/api/v4", api)
+            .merge(job_calls(API))
+            .nest(API, api)
             .route(
                 &format!("{}/{{job}}/{{type}}/{{hash}}", artifacts::STORAGE),
                 get(artifacts::storage),
             )
             .fallback(reply::no_route)
-            .with_state(self.state)
+            .with_state(state)
     }
+}
+
+const API: &str = "/api/v4";
+
+/// The calls of every few seconds. They stand in the outer table, where less is done on the way.
+fn job_calls(prefix: &str) -> Router<State> {
+    Router::new()
+        .route(&format!("{prefix}/jobs/request"), post(poll::request))
+        .route(&format!("{prefix}/jobs/{{id}}"), put(job::update))
+        .route(
+            &format!("{prefix}/jobs/{{id}}/trace"),
+            patch(job::patch_trace),
+        )
+        .method_not_allowed_fallback(reply::method_not_allowed)
 }
 
 /// A path that ends with a slash is the one without it, as Grape has it.

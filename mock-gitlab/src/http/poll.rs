@@ -1,5 +1,7 @@
 //! `POST /jobs/request` (wire.md 3.7, 3.8).
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::State as Extract;
 use axum::response::Response;
@@ -23,11 +25,11 @@ pub(super) async fn request(Extract(state): Extract<State>, request: Request<Bod
     let json = header_text(&head.headers, CONTENT_TYPE.as_str())
         .is_some_and(|kind| kind.starts_with("application/json"));
     let query = head.uri.query();
-    let plain = (json && query.is_none()).then(|| go_json::from_plain_slice(&body));
-    let poll: JobRequest = match plain.flatten() {
+    let plain = (json && query.is_none()).then(|| plain(&state, &body));
+    let poll = match plain.flatten() {
         Some(poll) => poll,
         None => match decode(query, &head.headers, &body) {
-            Ok(poll) => poll,
+            Ok(poll) => Arc::new(poll),
             Err(error) => return reply::error(&error),
         },
     };
@@ -44,6 +46,16 @@ pub(super) async fn request(Extract(state): Extract<State>, request: Request<Bod
         ),
         PollAnswer::Error(error) => reply::error(&error),
     }
+}
+
+/// A poll as runners send it.
+fn plain(state: &State, body: &[u8]) -> Option<Arc<JobRequest>> {
+    if let Some(poll) = state.polls.get(body) {
+        return Some(poll);
+    }
+    let poll = Arc::new(go_json::from_plain_slice(body)?);
+    state.polls.keep(body, &poll);
+    Some(poll)
 }
 
 /// A poll in any of the ways in which parameters can be given.

@@ -1,5 +1,6 @@
 //! What a handler gets.
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Now;
 use super::artifacts::ArtifactStore;
+use super::decoded::DecodedPolls;
 use super::long_poll::HeldPolls;
 use crate::git::GitRoot;
 use crate::world::World;
@@ -32,9 +34,26 @@ impl Default for Limits {
     }
 }
 
-/// State shared by all handlers.
+/// State shared by all handlers. A clone is the same state.
 #[derive(Clone)]
-pub(super) struct State {
+pub(super) struct State(Arc<Parts>);
+
+impl State {
+    pub(super) fn new(parts: Parts) -> State {
+        State(Arc::new(parts))
+    }
+}
+
+impl Deref for State {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a [`State`] has.
+pub(super) struct Parts {
     world: Arc<Mutex<World>>,
     now: Now,
     pub(super) limits: Limits,
@@ -42,12 +61,13 @@ pub(super) struct State {
     pub(super) workhorse_secret: Option<Arc<[u8]>>,
     pub(super) git: Option<GitRoot>,
     pub(super) held: Arc<HeldPolls>,
+    pub(super) polls: DecodedPolls,
     pub(super) stop: CancellationToken,
 }
 
-impl State {
-    pub(super) fn new(world: Arc<Mutex<World>>, now: Now) -> State {
-        State {
+impl Parts {
+    pub(super) fn new(world: Arc<Mutex<World>>, now: Now) -> Parts {
+        Parts {
             world,
             now,
             limits: Limits::default(),
@@ -55,6 +75,7 @@ impl State {
             workhorse_secret: None,
             git: None,
             held: Arc::default(),
+            polls: DecodedPolls::default(),
             stop: CancellationToken::new(),
         }
     }

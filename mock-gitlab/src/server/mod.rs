@@ -120,14 +120,15 @@ struct Connection {
 
 impl Connection {
     async fn serve(self) -> io::Result<()> {
-        let router = self.router.layer(axum::Extension(self.peer));
+        let (router, peer) = (self.router, self.peer);
         let unread = Unread::default();
         let watching = unread.clone();
         let body_timeout = self.body_timeout;
         let reset = ResetOrder::default();
         let ordering = reset.clone();
         let service = service_fn(move |request: Request<Incoming>| {
-            let request = request.map(|body| watching.watch(body, body_timeout));
+            let mut request = request.map(|body| watching.watch(body, body_timeout));
+            request.extensions_mut().insert(peer.clone());
             let answer = router.clone().oneshot(request);
             let ordering = ordering.clone();
             async move {
