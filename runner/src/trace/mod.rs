@@ -22,6 +22,7 @@ mod limit;
 mod masks;
 mod phrases;
 mod pipeline;
+mod skip;
 mod spool;
 mod stamps;
 mod store;

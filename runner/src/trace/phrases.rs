@@ -1,11 +1,14 @@
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
 
 use super::masks::{FirstBytes, MASK, joined, open_start};
+use super::skip::Skip;
 
 /// Phrases of up to this many bytes in all are searched by a full table.
 const TABLE_BYTES: usize = 4096;
+/// Steps of the search per byte of text that starts of phrases may cost, about.
+const STEPS_PER_BYTE: usize = 8;
 
 /// Values that must not appear.
 #[derive(Clone, Debug)]
@@ -13,7 +16,10 @@ pub(super) struct PhraseSet(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// Finds phrases anywhere, or tells whether one begins at a place.
     search: AhoCorasick,
+    /// Finds these places; `None` with phrases of one byte.
+    skip: Option<Skip>,
     words: FirstBytes,
     longest: usize,
 }
@@ -30,6 +36,7 @@ impl PhraseSet {
         let kind = (total > TABLE_BYTES).then_some(AhoCorasickKind::ContiguousNFA);
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
+            .start_kind(StartKind::Both)
             .kind(kind)
             .build(&phrases);
         let search = match search {
@@ -46,9 +53,39 @@ impl PhraseSet {
         };
         Some(PhraseSet(Arc::new(Shared {
             search,
+            skip: Skip::new(phrases.iter().map(String::as_bytes)),
             words: FirstBytes::new(phrases.iter().map(String::as_bytes)),
             longest,
         })))
+    }
+}
+
+impl Shared {
+    /// The first phrase in `data` from `from` on, the longest that begins there: start and end. `steps`
+    /// is what looking at starts may still cost: where too many phrases begin and do not go on, the
+    /// search reads byte by byte instead, whose cost does not depend on them.
+    fn find(&self, data: &[u8], mut from: usize, steps: &mut usize) -> Option<(usize, usize)> {
+        let found = |input: Input<'_>| {
+            let found = self.search.try_find(input);
+            // Both kinds of start were built, so no search is refused.
+            found
+                .ok()
+                .flatten()
+                .map(|found| (found.start(), found.end()))
+        };
+        let input = Input::new(data);
+        if let Some(skip) = &self.skip {
+            while *steps > self.longest {
+                let start = skip.next(data, from)?;
+                let here = input.clone().range(start..).anchored(Anchored::Yes);
+                if let Some(found) = found(here) {
+                    return Some(found);
+                }
+                *steps -= self.longest;
+                from = start + 1;
+            }
+        }
+        found(input.range(from..))
     }
 }
 
@@ -74,44 +111,50 @@ impl PhraseMasker {
         }
     }
 
-    /// Masks `input` into `out`. When `last`, nothing is held back.
-    pub(super) fn write(&mut self, input: &[u8], last: bool, out: &mut Vec<u8>) {
-        let Shared {
-            search,
-            words,
-            longest,
-        } = &*self.set.0;
+    /// Masks `input`: the answer is the input itself, or its start, where nothing changes, else `out`,
+    /// filled. When `last`, nothing is held back.
+    pub(super) fn write<'a>(
+        &mut self,
+        input: &'a [u8],
+        last: bool,
+        out: &'a mut Vec<u8>,
+    ) -> &'a [u8] {
+        let shared = Arc::clone(&self.set.0);
+        let fresh = self.held.is_empty();
         let data = joined(&mut self.held, input);
         let hold = if last {
             data.len()
         } else {
-            open_start(data, 0, *longest, words)
+            open_start(data, 0, shared.longest, &shared.words)
         };
+        let mut steps = data.len() * STEPS_PER_BYTE + shared.longest;
+        let mut found = shared.find(data, 0, &mut steps);
+        if fresh && found.is_none_or(|(start, _)| start >= hold) {
+            self.held.extend_from_slice(&input[hold..]);
+            return &input[..hold];
+        }
+        out.clear();
         // Bytes before `done` are out, or covered by a mask that is out.
         let mut done = self.covered;
-        let mut from = 0;
-        while let Some(found) = search.find(&data[from..]) {
-            let (start, end) = (from + found.start(), from + found.end());
-            if start >= hold {
-                break;
-            }
+        while let Some((start, end)) = found.filter(|(start, _)| *start < hold) {
             if start >= done {
                 out.extend_from_slice(&data[done..start]);
                 out.extend_from_slice(MASK);
             }
             done = done.max(end);
             // Occurrences that overlap this one begin behind its first byte.
-            from = start + 1;
+            found = shared.find(data, start + 1, &mut steps);
         }
         if done < hold {
             out.extend_from_slice(&data[done..hold]);
         }
         self.covered = done.saturating_sub(hold);
         let rest = data.len() - hold;
-        if self.held.is_empty() {
+        if fresh {
             self.held.extend_from_slice(&input[input.len() - rest..]);
         } else {
             self.held.drain(..hold);
         }
+        out
     }
 }

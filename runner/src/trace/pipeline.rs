@@ -50,9 +50,7 @@ impl Pipeline {
         let [phrases_out, url_out, tokens_out, stamps_out] = &mut self.buffers;
         let mut bytes = input;
         if let Some(phrases) = &mut self.phrases {
-            phrases_out.clear();
-            phrases.write(bytes, last, phrases_out);
-            bytes = phrases_out;
+            bytes = phrases.write(bytes, last, phrases_out);
         }
         bytes = self.url.write(bytes, last, url_out);
         if let Some(tokens) = &mut self.tokens {

@@ -52,10 +52,18 @@ impl Stamps {
         }
         self.set_time(now);
         let mut from = 0;
-        for newline in memchr::memchr_iter(b'\n', input) {
-            self.begin(out);
+        let lines = memchr::memchr_iter(b'\n', input);
+        // Room for every line at once, and for one that is broken off.
+        let headers = (lines.clone().count() + 1) * HEADER_BYTES;
+        out.reserve(self.pending.len() + input.len() + headers + 1);
+        for newline in lines {
+            if from == 0 {
+                self.begin(out);
+                self.continues = false;
+            } else {
+                out.extend_from_slice(&self.header);
+            }
             out.extend_from_slice(&input[from..=newline]);
-            self.continues = false;
             from = newline + 1;
         }
         let rest = &input[from..];

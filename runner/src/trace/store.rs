@@ -103,15 +103,14 @@ impl Tail {
         }
     }
 
-    fn append(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.failed {
-            let room = BUFFER_BYTES - self.buffer.len();
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.buffer.extend_from_slice(now);
-            if self.buffer.len() == BUFFER_BYTES {
-                self.flush();
-            }
-            bytes = later;
+    fn append(&mut self, bytes: &[u8]) {
+        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
+            self.flush();
+        }
+        if bytes.len() >= BUFFER_BYTES {
+            self.spool(bytes);
+        } else {
+            self.buffer.extend_from_slice(bytes);
         }
     }
 
@@ -119,16 +118,25 @@ impl Tail {
         if self.buffer.is_empty() {
             return;
         }
-        match self.spool.append(self.size, &self.buffer) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.spool(&buffer);
+        buffer.clear();
+        self.buffer = buffer;
+    }
+
+    fn spool(&mut self, bytes: &[u8]) {
+        if self.failed {
+            return;
+        }
+        match self.spool.append(self.size, bytes) {
             Ok(()) => {
-                self.size += self.buffer.len() as u64;
-                self.crc.update(&self.buffer);
+                self.size += bytes.len() as u64;
+                self.crc.update(bytes);
             }
             Err(error) => {
                 tracing::error!(%error, "Failed to write the job's log to its file; the rest of it is lost");
                 self.failed = true;
             }
         }
-        self.buffer.clear();
     }
 }

@@ -177,6 +177,21 @@ proptest! {
         prop_assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&plain));
     }
 
+    /// Goal: the same where starts of long phrases are everywhere, so that the search changes its way.
+    ///
+    /// Proves RUN-LOG-06.
+    #[test]
+    fn many_false_starts(
+        input in vec(prop::sample::select(b"aaaaaaaaaaaaaaaaaaaabc".to_vec()), 0..300),
+        phrases in vec("a{2,40}[bc]", 1..4),
+        cuts in vec(0usize..300, 0..8),
+    ) {
+        let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
+        let seen = written(masked(false, &phrases, &[]), &cut(&input, &cuts));
+        let plain = masked_plainly(&input, &phrases);
+        prop_assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&plain));
+    }
+
     /// Goal: both pipes of a stage keep their own partial lines, whatever the order of writes.
     ///
     /// Proves RUN-LOG-14.
