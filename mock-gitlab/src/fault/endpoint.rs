@@ -1,11 +1,14 @@
 //! Which call a request is.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::world::JobId;
 
 /// Kinds of calls, by what runners do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// `POST /jobs/request`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::endpoint::{Call, Endpoint};
 use crate::world::{JobId, RunnerId};
@@ -12,7 +13,7 @@ use crate::world::{JobId, RunnerId};
 ///
 /// The first half selects: a request has to fit all that is given. The second half is what happens, in
 /// the order of its members.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaultRule {
     /// Kind of call; absent = all.
@@ -72,7 +73,7 @@ pub struct FaultRule {
 }
 
 /// When a connection is reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reset {
     /// Before the body of the request is read.
@@ -86,7 +87,7 @@ pub enum Reset {
 }
 
 /// How slowly a body comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlowBody {
     /// So many bytes at a time.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::endpoint::Call;
 use super::rule::{FaultError, FaultRule};
@@ -36,13 +37,14 @@ pub enum Decision {
 }
 
 /// A rule and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FaultState {
     /// Id.
     pub id: FaultId,
     /// The rule.
     pub rule: FaultRule,
     /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
     pub made_at: Timestamp,
     /// Requests that fitted.
     pub seen: u64,

@@ -198,7 +198,7 @@ pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a 
 }
 
 /// The personal access token of a request: `PRIVATE-TOKEN`, else a bearer token.
-pub(super) fn personal_access_token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn personal_access_token(headers: &HeaderMap) -> Option<&str> {
     header_text(headers, header::PRIVATE_TOKEN).or_else(|| {
         header_text(headers, http::header::AUTHORIZATION.as_str())
             .and_then(|value| value.strip_prefix("Bearer "))

@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::Router;
 use jiff::Timestamp;
@@ -14,9 +14,11 @@ use super::builders::{ProjectBuilder, RunnerBuilder};
 use super::error::MockError;
 use super::handles::JobHandle;
 use super::requests::{self, Ring, SeenRequest};
+use crate::clock::ServerClock;
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
 use crate::http::{Api, ArtifactStore, Now};
+use crate::mock_api::{self, MockApi};
 use crate::page::{self, Access, Page};
 use crate::server::ServeOptions;
 use crate::world::{Settings, Text, UserId, World};
@@ -34,6 +36,7 @@ pub(super) struct Shared {
     pub(super) git: GitRoot,
     pub(super) artifacts: ArtifactStore,
     pub(super) ring: Arc<Ring>,
+    pub(super) clock: ServerClock,
     pub(super) faults: Faults,
     pub(super) runtime: Handle,
     changes: watch::Sender<u64>,
@@ -168,12 +171,14 @@ impl MockGitlabBuilder {
         let mut world = World::new(settings, self.seed);
         let admin_token = world.add_personal_access_token(ROOT, self.admin_token.as_deref())?;
         let world = Arc::new(Mutex::new(world));
-        let now: Now =
-            Arc::new(|| Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH));
+        let clock = ServerClock::default();
+        let time = clock.clone();
+        let now: Now = Arc::new(move || time.now());
         let shared = Shared {
             faults: Faults::new(Arc::clone(&world), Arc::clone(&now), self.seed),
             world,
             now,
+            clock,
             git: GitRoot(folder.path().join("git")),
             artifacts: ArtifactStore::folder(folder.path().join("artifacts")),
             ring: Arc::new(Ring::new(self.requests_kept)),
@@ -235,8 +240,16 @@ fn router(shared: &Shared, stop: &CancellationToken, access: Access) -> Router {
         stop: stop.clone(),
         access,
     };
-    // Everything outside of the API is the page or a repository, or is not there.
-    api.fallback_service(page::router(page, git))
+    let levers = MockApi {
+        world: Arc::clone(&shared.world),
+        clock: shared.clock.clone(),
+        faults: shared.faults.clone(),
+        changes: shared.changes.clone(),
+        stop: stop.clone(),
+    };
+    // Everything outside of the APIs is the page or a repository, or is not there.
+    api.nest_service(mock_api::ROOT, levers.router())
+        .fallback_service(page::router(page, git))
         .layer(axum::middleware::from_fn_with_state(
             shared.clone(),
             requests::write_down,
@@ -368,6 +381,14 @@ impl MockGitlab {
     /// stored stays.
     pub fn restart(&self, down: Duration) {
         self.shared.faults.restart(down);
+    }
+
+    /// Puts the server's clock forward: what falls due on the way happens. False, and nothing happens,
+    /// when it would be more than a hundred years ahead.
+    pub fn advance(&self, time: Duration) -> bool {
+        let advanced = self.shared.clock.advance(time);
+        self.shared.act(World::tick);
+        advanced
     }
 
     /// Does anything that the world can do.

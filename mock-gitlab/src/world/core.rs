@@ -169,6 +169,12 @@ impl World {
         self.events.take()
     }
 
+    /// Events with a higher number than `after`, oldest first, at most `limit`; and how many such were
+    /// dropped before. Takes nothing.
+    pub fn events_after(&self, after: u64, limit: usize) -> (Vec<Event>, u64) {
+        self.events.after(after, limit)
+    }
+
     /// Events that were dropped because nobody took them in time.
     pub fn events_dropped(&self) -> u64 {
         self.events.dropped()

@@ -5,16 +5,18 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use protocol::JobStatus;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::text::Text;
 use super::{JobId, PipelineId, ProjectId, RunnerId};
 
 /// One event. Serialises to stable JSON: `{"seq":1,"at":"…","event":"job_status","job":1,…}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Counts from 1, without holes in one world.
     pub seq: u64,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Who and what.
     #[serde(flatten)]
@@ -22,7 +24,7 @@ pub struct Event {
 }
 
 /// Who did what. Members that do not apply are left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum EventKind {
     /// A job was made.
@@ -45,8 +47,10 @@ pub enum EventKind {
         /// Job.
         job: JobId,
         /// State before.
+        #[schema(value_type = String)]
         from: JobStatus,
         /// State after.
+        #[schema(value_type = String)]
         to: JobStatus,
         /// Runner of the job.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +64,7 @@ pub enum EventKind {
         /// Pipeline.
         pipeline: PipelineId,
         /// State after.
+        #[schema(value_type = String)]
         to: JobStatus,
     },
     /// A runner polled.
@@ -101,6 +106,7 @@ pub enum EventKind {
         /// HTTP status.
         status: u16,
         /// State of the job after it.
+        #[schema(value_type = String)]
         job_status: JobStatus,
     },
     /// A runner was made.
@@ -186,6 +192,19 @@ impl EventLog {
             at,
             kind,
         });
+    }
+
+    /// Events with a higher number than `after`, at most `limit`, and how many such were dropped.
+    pub(super) fn after(&self, after: u64, limit: usize) -> (Vec<Event>, u64) {
+        let first = self
+            .ring
+            .front()
+            .map_or(self.sequence + 1, |event| event.seq);
+        let forgotten = first.saturating_sub(after.saturating_add(1));
+        let skip =
+            usize::try_from(after.saturating_add(1).saturating_sub(first)).unwrap_or(usize::MAX);
+        let events = self.ring.iter().skip(skip).take(limit);
+        (events.cloned().collect(), forgotten)
     }
 
     pub(super) fn take(&mut self) -> Vec<Event> {

@@ -46,6 +46,14 @@ impl From<String> for Text {
     }
 }
 
+impl utoipa::PartialSchema for Text {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        String::schema()
+    }
+}
+
+impl utoipa::ToSchema for Text {}
+
 impl Default for Text {
     fn default() -> Text {
         Text::from("")

@@ -7,6 +7,7 @@ mod artifacts;
 mod connection;
 mod faults;
 mod limits;
+mod mock_api;
 mod payload;
 mod polling;
 mod registration;

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use protocol::{FailureReason, JobStatus};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::world::text::Text;
 use crate::world::{GroupId, JobId, ProjectId, RunnerId};
@@ -15,7 +16,7 @@ use crate::world::{GroupId, JobId, ProjectId, RunnerId};
 ///
 /// The groups are: there is nothing to give, the runner gets nothing at all, the runner may not have
 /// this job, the job is not ready, and another job comes first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum WhyNot {
     /// There is no such job.
@@ -25,6 +26,7 @@ pub enum WhyNot {
     /// The job runs or has ended.
     NotWaiting {
         /// Its state.
+        #[schema(value_type = String)]
         status: JobStatus,
     },
     /// The job was given to a runner that has not acknowledged yet (queueing.md 8).
@@ -32,6 +34,7 @@ pub enum WhyNot {
         /// That runner.
         runner: RunnerId,
         /// When the job is dropped without an acknowledgement.
+        #[schema(value_type = String, format = DateTime)]
         until: Timestamp,
     },
     /// Polls are answered 429 while migrations run (WIRE-REQ-09).
@@ -39,6 +42,7 @@ pub enum WhyNot {
     /// The runner's token is no longer valid: 403.
     TokenExpired {
         /// Since when.
+        #[schema(value_type = String, format = DateTime)]
         since: Timestamp,
     },
     /// The runner polled too often: 429 (wire.md 8.3).
@@ -90,6 +94,7 @@ pub enum WhyNot {
     /// The job's delay is not over.
     Delayed {
         /// When it is.
+        #[schema(value_type = String, format = DateTime)]
         until: Timestamp,
     },
     /// Another job has the resource.
@@ -107,6 +112,7 @@ pub enum WhyNot {
         /// Its id; `None` = it is not in the pipeline.
         job: Option<JobId>,
         /// Its state.
+        #[schema(value_type = Option<String>)]
         status: Option<JobStatus>,
     },
     /// A job of an earlier stage has not ended.
@@ -116,21 +122,25 @@ pub enum WhyNot {
         /// Lowest such job.
         job: JobId,
         /// Its state.
+        #[schema(value_type = String)]
         status: JobStatus,
     },
     /// The job is not ready for another reason; its state tells which.
     NotReady {
         /// Its state.
+        #[schema(value_type = String)]
         status: JobStatus,
     },
     /// Another poll examined the job less than 3 s ago (queueing.md 5 step 2).
     Leased {
         /// Until when.
+        #[schema(value_type = String, format = DateTime)]
         until: Timestamp,
     },
     /// The poll would get hold of the job and fail it (queueing.md 6).
     WouldFail {
         /// The failure reason.
+        #[schema(value_type = String)]
         failure_reason: FailureReason,
     },
     /// Another job comes first.
