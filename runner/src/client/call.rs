@@ -1,15 +1,16 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use base64::Engine as _;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use protocol::{header as names, path};
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
+use super::authorization::basic_authorization;
 use super::redirect::{self, MAX_REQUESTS, Redirect};
 use super::retry::{self, RetryAdvice};
+use super::router::Discovered;
 use super::tls::TlsData;
 use super::transport::{ConnectionTls, Transport, TransportError};
 use crate::clock::SharedClock;
@@ -37,6 +38,8 @@ pub struct ApiClient {
     clock: SharedClock,
     last_update: Mutex<Arc<str>>,
     observer: Option<RequestObserver>,
+    /// What the last discovery of a job router said.
+    pub(super) discovered: tokio::sync::Mutex<Option<Discovered>>,
 }
 
 /// One logical call.
@@ -183,6 +186,7 @@ impl ApiClient {
             clock,
             last_update: Mutex::new(Arc::from("")),
             observer: None,
+            discovered: tokio::sync::Mutex::new(None),
         })
     }
 
@@ -417,33 +421,4 @@ static USER_AGENT: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 fn fail(message: String) -> TransportError {
     TransportError { message }
-}
-
-/// `Authorization` for user and password in a URL.
-fn basic_authorization(url: &Url) -> Option<HeaderValue> {
-    let password = url.password();
-    if url.username().is_empty() && password.is_none() {
-        return None;
-    }
-    let credentials = [url.username(), password.unwrap_or_default()].map(percent_decoded);
-    let plain = [credentials[0].as_slice(), b":", &credentials[1]].concat();
-    let encoded = base64::engine::general_purpose::STANDARD.encode(plain);
-    let mut value = HeaderValue::from_str(&format!("Basic {encoded}")).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut index = 0;
-    while index < bytes.len() {
-        let hex = text
-            .get(index + 1..index + 3)
-            .filter(|_| bytes[index] == b'%')
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        decoded.push(hex.unwrap_or(bytes[index]));
-        index += if hex.is_some() { 3 } else { 1 };
-    }
-    decoded
 }

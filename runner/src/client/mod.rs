@@ -7,6 +7,7 @@
 //!   functions.
 
 mod api;
+mod authorization;
 mod call;
 mod interval;
 mod judge;
@@ -16,6 +17,7 @@ mod poll;
 mod redirect;
 mod reqwest_transport;
 mod retry;
+mod router;
 mod tls;
 pub mod transport;
 mod update;

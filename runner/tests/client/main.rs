@@ -5,11 +5,16 @@
 
 mod answers;
 mod certs;
+mod commands;
 mod connections;
+mod delivery;
+mod ending;
 mod headers;
+mod manager;
 mod memory;
 mod raw;
 mod redirects;
 mod retries;
+mod router;
 mod support;
 mod tls;

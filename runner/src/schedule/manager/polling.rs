@@ -11,13 +11,13 @@ use tracing::Instrument as _;
 use super::options::ManagerOptions;
 use super::rotation::TokenKey;
 use super::serving::labels;
-use super::state::{EntryData, job_config};
+use super::state::{EntryData, flag, job_config};
 use super::unsupported::refusals;
 use super::watched::Watched;
 use crate::client::{ApiClient, JobCredentials, JobRequestResult, ReceivedJob, ResetOutcome};
 use crate::executor::ManagerLines;
 use crate::job::{
-    self, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
+    self, Flag, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
 };
 use crate::logging;
 use crate::metrics::{EntryLabels, JobState, JobWatch, Metrics};
@@ -111,6 +111,13 @@ impl Worker {
 
     async fn poll(&self) -> PollEnd {
         let poll = &self.entry.data.poll;
+        if flag(&self.entry.data.config, Flag::UseJobRouter) {
+            // Where there is one, the log says that it is not used.
+            let _ = self
+                .client
+                .job_router(&self.entry.token, &self.stop_requests)
+                .await;
+        }
         let outcome = self.client.request_job(poll, &self.stop_requests).await;
         self.tell(Message::Answered {
             ticket: self.ticket,

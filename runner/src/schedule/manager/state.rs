@@ -143,13 +143,14 @@ pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData>
     }
 }
 
+/// Whether a feature flag that is about the entry, not about a job, is on.
+pub(super) fn flag(runner: &RunnerConfig, flag: Flag) -> bool {
+    let set = runner.feature_flags.get(flag.name());
+    set.copied().unwrap_or(flag.default_value())
+}
+
 pub(super) fn is_adaptive(runner: &RunnerConfig) -> bool {
-    let flag = Flag::UseAdaptiveRequestConcurrency;
-    runner
-        .feature_flags
-        .get(flag.name())
-        .copied()
-        .unwrap_or(flag.default_value())
+    flag(runner, Flag::UseAdaptiveRequestConcurrency)
 }
 
 fn info(runner: &RunnerConfig, features: Features, default_shell: &str) -> Info {
