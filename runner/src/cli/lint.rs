@@ -16,28 +16,9 @@ pub(super) fn lint(invocation: &Invocation) -> Result<(), Failure> {
     }
     let config =
         Config::load(&path).map_err(|error| Failure::Fatal(format!("decoding config: {error}")))?;
-    let mut problems = String::new();
-    for (index, entry) in config.runners().iter().enumerate() {
-        for (key, value) in [("token", &entry.token), ("url", &entry.url)] {
-            if value.is_empty() {
-                let _ = write!(
-                    problems,
-                    "\n- at '/runners/{index}/{key}': minLength: got 0, want 1"
-                );
-            }
-        }
-        if !["", "bash", "sh", "cmd", "powershell", "pwsh"].contains(&entry.shell.as_str()) {
-            let _ = write!(
-                problems,
-                "\n- at '/runners/{index}/shell': value must be one of 'bash', 'cmd', 'powershell', 'pwsh', 'sh', ''"
-            );
-        }
-    }
-    if !problems.is_empty() {
-        let here = std::env::current_dir().unwrap_or_default();
+    if let Some(problems) = config.schema_problems() {
         return Err(Failure::Fatal(format!(
-            "config schema validation failed: jsonschema validation failed with 'file://{}/config_schema.json#'{problems}",
-            here.display()
+            "config schema validation failed: {problems}"
         )));
     }
     let unknown = config.unknown_keys();

@@ -368,11 +368,13 @@ impl Registration<'_> {
     fn take_back_on_interrupt(&self) -> Result<(), Failure> {
         let target = self.target(&self.token)?;
         let (system_id, path) = (self.system_id.clone(), self.path.clone());
+        let (ready, is_ready) = std::sync::mpsc::channel();
         // A question waits on this thread, so the signal is waited for on another one.
         std::thread::spawn(move || {
             let interrupted = session::block_on(async {
                 let kind = tokio::signal::unix::SignalKind::interrupt();
                 let mut signals = tokio::signal::unix::signal(kind).ok()?;
+                let _ = ready.send(());
                 signals.recv().await?;
                 let span = session::span(&target);
                 Some(leave(&target, &system_id, &path).instrument(span).await)
@@ -382,6 +384,8 @@ impl Registration<'_> {
                 std::process::exit(1);
             }
         });
+        // Without it the process ends with the signal, as any other does.
+        let _ = is_ready.recv();
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
         let path = invocation.config();
         let config = Config::load(&path)
             .map_err(|error| Failure::Fatal(format!("Error loading config: {error}")))?;
+        config.say_schema_problems();
         let position = config.runners().iter().position(|entry| entry.name == name);
         let entry = position
             .and_then(|index| config.entries().get(index))

@@ -69,6 +69,7 @@ pub(super) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure>
 /// The file, and the id beside it, which every command that loads the file creates (runner.md 3.1).
 pub(super) fn load(path: &Path) -> Result<(Config, String), String> {
     let config = Config::load(path).map_err(|error| error.to_string())?;
+    config.say_schema_problems();
     let random = Random::from_os();
     let system_id = crate::config::system_id::load_or_create(path, &random)
         .map_err(|error| format!("loading system ID file: {error}"))?;

@@ -3,6 +3,7 @@
 //! - `schema`: every key with its type, whether it is always written, and the order of saving.
 //! - `section`: a decoded table; `decode` and `encode`: TOML in and out.
 //! - [`Config`]: the file; [`RunnerConfig`]: one `[[runners]]` entry, typed, with defaults.
+//! - `schema_check`: what the official JSON schema has against values.
 //! - `effect`: keys that this runner does not act on.
 //! - `option_keys`: the keys as the command line sees them; `merge`: a template fills an entry.
 //! - [`system_id`]: `.runner_system_id`; `labels`: rules of labels; `expand`: `$X` in `url` and `token`.
@@ -22,6 +23,7 @@ mod merge;
 mod option_keys;
 mod runner_config;
 mod schema;
+mod schema_check;
 mod section;
 pub mod system_id;
 #[cfg(test)]

@@ -392,3 +392,17 @@ async fn reset_token_says_what_fails() {
         .says("ERROR: Failed to reset runner authentication token");
     assert!(desk.read("config.toml").contains("glrt-old"));
 }
+
+/// What the schema has against values is only said, by every command but `lint`.
+#[tokio::test]
+async fn odd_values_are_said() {
+    let desk = Desk::new().await;
+    let config = desk.write("config.toml", &entry("blank", ""));
+    let log = desk.run(&["list", "-c", &config]).ended(0).log();
+    let here = std::fs::canonicalize(desk.path("")).unwrap();
+    let expected = format!(
+        "There might be a problem with your config based on jsonschema annotations in common/config.go (experimental feature):\njsonschema validation failed with 'file://{}/config_schema.json#'\n- at '/runners/0/token': minLength: got 0, want 1\n",
+        here.display()
+    );
+    assert!(log.contains(&expected), "{log}");
+}

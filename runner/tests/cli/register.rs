@@ -397,3 +397,37 @@ async fn variables_stand_for_options() {
         "{saved}"
     );
 }
+
+/// SIGINT while a question waits takes the registration back.
+#[tokio::test]
+async fn an_interrupt_takes_the_registration_back() {
+    let desk = Desk::new().await;
+    desk.welcoming().await;
+    let (config, url) = (desk.config(), desk.url());
+    let args = ["register", "-c", &config, "--url", &url, "--token", TOKEN];
+    let mut register = desk.start_typing(&args, "\na name\n");
+    register.wait_for("Enter an executor: ");
+    register.signal(nix::sys::signal::Signal::SIGINT);
+    register.wait_for("Unregistering runner manager from GitLab succeeded");
+    register.wait_for("FATAL: RECEIVED SIGNAL: interrupt");
+    assert_eq!(register.code(), Some(1));
+    let calls: Vec<String> = desk
+        .seen()
+        .await
+        .into_iter()
+        .map(|(call, _)| call)
+        .collect();
+    assert_eq!(calls, ["POST /runners/verify", "DELETE /runners/managers"]);
+    assert!(!desk.path("config.toml").exists());
+}
+
+/// An empty name leaves the runner registered.
+#[tokio::test]
+async fn a_name_is_needed() {
+    let desk = Desk::new().await;
+    desk.welcoming().await;
+    desk.register(&["--executor", "shell", "--name", ""])
+        .ended(1)
+        .says("PANIC: The name needs to be entered");
+    assert_eq!(desk.seen().await.len(), 1);
+}

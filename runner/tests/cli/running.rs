@@ -97,6 +97,7 @@ async fn odd_files_run() {
         run.wait_for("Processing runner");
     }
     let log = run.quit();
+    assert!(log.contains("runners.cache.Type"), "{log}");
     assert!(
         log.contains("WARNING: Runner token is empty or whitespace"),
         "{log}"

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -254,6 +254,7 @@ pub(crate) fn entry(name: &str, token: &str) -> String {
 /// A program that runs until it is told to end.
 pub(crate) struct Running {
     child: Child,
+    _stdin: ChildStdin,
     lines: mpsc::Receiver<String>,
     /// Log so far, without colours.
     pub(crate) log: String,
@@ -262,7 +263,19 @@ pub(crate) struct Running {
 impl Desk {
     /// Starts a command and follows its log.
     pub(crate) fn start(&self, args: &[&str]) -> Running {
-        let mut child = self.command(args).stdout(Stdio::null()).spawn().unwrap();
+        self.start_typing(args, "")
+    }
+
+    /// The same, with input; what it reads never ends.
+    pub(crate) fn start_typing(&self, args: &[&str], typed: &str) -> Running {
+        let mut child = self
+            .command(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(typed.as_bytes()).unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
@@ -274,6 +287,7 @@ impl Desk {
         });
         Running {
             child,
+            _stdin: stdin,
             lines,
             log: String::new(),
         }
@@ -305,6 +319,11 @@ impl Running {
     pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         let id = nix::unistd::Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         nix::sys::signal::kill(id, signal).unwrap();
+    }
+
+    /// Waits for the end; gives the exit code.
+    pub(crate) fn code(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
     }
 
     /// SIGQUIT, and the end with exit code 0; gives the whole log.

@@ -94,6 +94,7 @@ impl Manager {
 /// Reads the configuration and puts its level and format of the process log into force.
 fn load(options: &ManagerOptions) -> Result<Config, String> {
     let config = options.config.load().map_err(|error| error.to_string())?;
+    config.say_schema_problems();
     let global = config.global();
     let level = parsed::<Level, _>(global.text("log_level"))
         .map_err(|error| format!("failed to parse log level: {error}"))?;

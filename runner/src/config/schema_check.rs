@@ -1,0 +1,48 @@
+//! The part of the official JSON schema that refuses values of the right type (runner.md 2.2, 3.1).
+
+use std::fmt::Write as _;
+
+use super::file::Config;
+
+const SHELLS: [&str; 6] = ["", "bash", "sh", "cmd", "powershell", "pwsh"];
+
+impl Config {
+    /// What the schema says against the entries, in its words; `None` if nothing. `lint` refuses such a file;
+    /// every other command only says it, at level info.
+    pub fn schema_problems(&self) -> Option<String> {
+        let mut problems = String::new();
+        for (index, entry) in self.runners().iter().enumerate() {
+            for (key, value) in [("token", &entry.token), ("url", &entry.url)] {
+                if value.is_empty() {
+                    let _ = write!(
+                        problems,
+                        "\n- at '/runners/{index}/{key}': minLength: got 0, want 1"
+                    );
+                }
+            }
+            if !SHELLS.contains(&entry.shell.as_str()) {
+                let _ = write!(
+                    problems,
+                    "\n- at '/runners/{index}/shell': value must be one of 'bash', 'cmd', 'powershell', 'pwsh', 'sh', ''"
+                );
+            }
+        }
+        if problems.is_empty() {
+            return None;
+        }
+        let here = std::env::current_dir().unwrap_or_default();
+        Some(format!(
+            "jsonschema validation failed with 'file://{}/config_schema.json#'{problems}",
+            here.display()
+        ))
+    }
+
+    /// Says what the schema has against a file that was loaded.
+    pub fn say_schema_problems(&self) {
+        if let Some(problems) = self.schema_problems() {
+            tracing::info!(
+                "There might be a problem with your config based on jsonschema annotations in common/config.go (experimental feature):\n{problems}\n"
+            );
+        }
+    }
+}
