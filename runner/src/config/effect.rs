@@ -58,6 +58,12 @@ const ENTRY: [&str; 36] = [
     "proxy_exec",
 ];
 
+/// Keys deeper inside that have an effect; their tables have others that have none.
+const INNER: [&str; 2] = [
+    "runners.experimental.boot_verify.enabled",
+    "runners.experimental.boot_verify.timeout",
+];
+
 /// Tables of executors: an entry for another executor leaves them alone, as the official runner does, and
 /// an executor that is not there is an error of its own.
 const EXECUTORS: [&str; 9] = [
@@ -133,7 +139,7 @@ fn add(path: &str, value: &Value, keys: &mut Vec<String>) {
         Value::Map(map) => !map.is_empty(),
         Value::Time(_) | Value::Raw(_) => true,
     };
-    if is_set {
+    if is_set && !INNER.contains(&path) {
         note(path.to_owned(), keys);
     }
 }

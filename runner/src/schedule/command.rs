@@ -61,6 +61,9 @@ pub fn run_command(options: RunOptions) -> u8 {
             let text = "172 <nil>";
             tracing::error!(target: logging::FATAL, builds = 0, max_builds = 0, "{text}");
         }
+        ExitReason::RunFailed(error) => {
+            tracing::error!(error, "Exiting non-zero after run failure");
+        }
         ExitReason::NoListener(error) => {
             tracing::error!(target: logging::FATAL, builds = 0, error, "Failed to create listener for metrics server");
         }

@@ -44,6 +44,8 @@ pub enum ExitReason {
     NoConcurrency,
     /// The address of the metrics server cannot be listened on: exit code 1.
     NoListener(String),
+    /// Boot verification failed: exit code 1. The text is that of its records.
+    RunFailed(String),
     /// A second stop signal came during a forceful shutdown: exit code 1 (RUN-SIG-03).
     ForcedExit(Signal),
     /// Jobs did not end within `shutdown_timeout`: exit code 1 (RUN-SIG-03).
@@ -61,7 +63,9 @@ impl std::fmt::Display for ExitReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ExitReason::Finished => f.write_str("finished"),
-            ExitReason::Failed(text) | ExitReason::NoListener(text) => f.write_str(text),
+            ExitReason::Failed(text)
+            | ExitReason::NoListener(text)
+            | ExitReason::RunFailed(text) => f.write_str(text),
             ExitReason::NoConcurrency => f.write_str("concurrent is below 1"),
             ExitReason::ForcedExit(signal) => {
                 write!(f, "forced exit with stop signal: {}", signal.name())

@@ -167,11 +167,13 @@ impl Owner {
         if self.config.concurrent() < 1 {
             return ExitReason::NoConcurrency;
         }
+        if let Some(end) = self.boot_verify(&mut signals, &mut messages).await {
+            return end;
+        }
         let now = self.now();
         let plan = plan(&self.config, &self.options);
         self.scheduler.start(plan, now);
         self.metrics.set_state(ProcessState::Running);
-        self.metrics.set_ready();
         let mut signals_open = true;
         loop {
             self.act();
@@ -360,7 +362,7 @@ impl Owner {
         drop(logging::spawn(worker.work().instrument(span)));
     }
 
-    fn message(&mut self, message: Message) {
+    pub(super) fn message(&mut self, message: Message) {
         let now = self.now();
         match message {
             Message::Answered { ticket, good } => self.scheduler.answered(ticket, good, now),
@@ -460,7 +462,7 @@ impl Owner {
         tracing::error!(builds, max_builds, "Failed to load config {text}");
     }
 
-    fn signal(&mut self, signal: Signal) {
+    pub(super) fn signal(&mut self, signal: Signal) {
         if signal == Signal::Hangup {
             if !self.shutdown.has_begun() {
                 self.reload.remember(self.options.config.as_ref());

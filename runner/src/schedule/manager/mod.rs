@@ -5,10 +5,12 @@
 //! - `polling`: one entry's way through a worker, from the poll to the end of its job.
 //! - `unsupported`: jobs that are refused at pickup; `lines`, `records`: texts of the process log.
 //! - `serving`: metrics and debug pages; `watched`: what these show of a job.
+//! - `boot_verify`: the small job that some entries run before anything is polled.
 //! - `single`: `run-single`, the same workers without the manager.
 //! - `rotation`: when which token is replaced; `tokens`: how the manager does it.
 //! - `reload`: when the configuration is read again; `shutdown`: stop signals.
 
+mod boot_verify;
 mod imp;
 mod lines;
 mod options;

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::options::ManagerOptions;
+use super::records::job_ended;
 use super::rotation::TokenKey;
 use super::serving::labels;
 use super::state::{EntryData, flag, job_config};
@@ -321,32 +322,10 @@ impl Worker {
             reason,
             outcome.reached_script,
         );
-        let duration_s = duration.as_secs_f64();
+        job_ended(outcome.failure.as_ref(), duration);
         let Some(failure) = outcome.failure else {
-            tracing::info!(duration_s, "job-status" = "success", "Job succeeded");
             return (JobResult::success(), None);
         };
-        let reason = failure.reason.as_str();
-        if failure.reason == FailureReason::RunnerSystemFailure {
-            tracing::error!(
-                duration_s,
-                error = failure.message,
-                failure_reason = reason,
-                "job-status" = "failed",
-                "Job failed (system failure): {}",
-                failure.message
-            );
-        } else {
-            tracing::warn!(
-                duration_s,
-                error = failure.message,
-                exit_code = failure.exit_code,
-                failure_reason = reason,
-                "job-status" = "failed",
-                "Job failed: {}",
-                failure.message
-            );
-        }
         let supported = payload.features.get().failure_reasons.get();
         let result = JobResult::failed(
             failure.reason.mapped_for(&supported).as_str(),

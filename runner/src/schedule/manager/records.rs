@@ -1,8 +1,13 @@
 //! Records of the process log that belong to starts, loads and ends (runner.md 4.5).
 
+use std::time::Duration;
+
+use protocol::FailureReason;
+
 use super::imp::Owner;
 use super::lines;
 use super::serving::all_labels;
+use crate::job::JobFailure;
 use crate::logging;
 use crate::schedule::ExitReason;
 
@@ -12,6 +17,36 @@ const LEGACY_CI_SUFFIX: &str = "The runner URL contains a legacy '/ci' suffix.
   Git submodules may fail to clone with authentication errors if this suffix is present.
   Please update the 'url' field in your config.toml to remove the '/ci' suffix.
   See https://docs.gitlab.com/runner/configuration/advanced-configuration.html#legacy-ci-url-suffix";
+
+/// How a job ended; called within the job's span.
+pub(super) fn job_ended(failure: Option<&JobFailure>, duration: Duration) {
+    let duration_s = duration.as_secs_f64();
+    let Some(failure) = failure else {
+        tracing::info!(duration_s, "job-status" = "success", "Job succeeded");
+        return;
+    };
+    let reason = failure.reason.as_str();
+    if failure.reason == FailureReason::RunnerSystemFailure {
+        tracing::error!(
+            duration_s,
+            error = failure.message,
+            failure_reason = reason,
+            "job-status" = "failed",
+            "Job failed (system failure): {}",
+            failure.message
+        );
+    } else {
+        tracing::warn!(
+            duration_s,
+            error = failure.message,
+            exit_code = failure.exit_code,
+            failure_reason = reason,
+            "job-status" = "failed",
+            "Job failed: {}",
+            failure.message
+        );
+    }
+}
 
 impl Owner {
     /// Lines of every load.
@@ -75,8 +110,14 @@ impl Owner {
 
     pub(super) fn say_end(&self) {
         let (builds, max_builds) = (self.builds(), self.max_builds());
-        let timeout = logging::duration(self.config.shutdown_timeout());
         tracing::info!(builds, max_builds, "All workers stopped.");
+        self.say_providers_end();
+        tracing::info!(builds, max_builds, "Can exit now!");
+    }
+
+    pub(super) fn say_providers_end(&self) {
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        let timeout = logging::duration(self.config.shutdown_timeout());
         tracing::info!(
             builds,
             max_builds,
@@ -84,7 +125,6 @@ impl Owner {
             "Shutting down executor providers"
         );
         tracing::info!(builds, max_builds, "All executor providers shut down.");
-        tracing::info!(builds, max_builds, "Can exit now!");
     }
 
     pub(super) fn say_forced(&self, reason: &ExitReason) {

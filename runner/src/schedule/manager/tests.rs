@@ -169,7 +169,7 @@ impl ExecutorProvider for Scripted {
             let job = stubborn(Duration::from_secs(delay.parse().unwrap_or(1)));
             return Some(Box::new(ScriptedExecutor::new(job)));
         }
-        if name == "fails" {
+        if name == "fails" || request.entry.name == "broken" {
             return Some(Box::new(ScriptedExecutor::new(metrics::failing())));
         }
         let seconds = name.parse().unwrap_or(1.0);

@@ -110,6 +110,7 @@ impl Owner {
             }
             Ok(file)
         });
+        self.metrics.saved(saved.is_ok());
         match saved {
             Ok(file) => {
                 self.rotation.unsaved = false;

@@ -321,6 +321,72 @@ async fn what_else_is_counted() {
     );
 }
 
+const BOOT_VERIFY: &str = "[runners.experimental.boot_verify]\nenabled = true\n";
+
+/// Goal: an entry that asks for it runs one small job before anything is polled; until then the process
+/// is not ready, and without such an entry it is at once.
+///
+/// Proves RUN-MON-04.
+#[tokio::test(start_paused = true)]
+async fn ready_after_boot_verification() {
+    let server = Server::new(Vec::new());
+    let manager = watched(&server, &format!("{CONFIG}{BOOT_VERIFY}"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!manager.metrics.is_ready());
+    assert_eq!(manager.metrics.state(), ProcessState::Starting);
+    // Metrics are there meanwhile.
+    assert!(
+        manager
+            .page()
+            .await
+            .contains("gitlab_runner_concurrent 1\n")
+    );
+    assert!(server.seen().is_empty());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(manager.metrics.is_ready());
+    assert_eq!(manager.metrics.state(), ProcessState::Running);
+    assert_eq!(server.polls().into_values().next(), Some(vec![10]));
+    assert_eq!(
+        manager.run.after(1, Signal::Quit).await,
+        ExitReason::Finished
+    );
+    // One that is ready at once.
+    let manager = watched(&server, CONFIG);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(manager.metrics.is_ready());
+    assert_eq!(
+        manager.run.after(1, Signal::Quit).await,
+        ExitReason::Finished
+    );
+}
+
+/// Goal: a job that fails ends the process with its log and exit code 1; a stop signal ends it too.
+/// Nothing is polled.
+///
+/// Proves RUN-MON-04.
+#[tokio::test(start_paused = true)]
+async fn boot_verification_that_fails() {
+    let server = Server::new(Vec::new());
+    let broken = CONFIG.replace("golden", "broken");
+    let manager = watched(&server, &format!("{broken}{BOOT_VERIFY}"));
+    let end = manager.run.end.await.unwrap();
+    assert_eq!(end.code(), 1);
+    let ExitReason::RunFailed(text) = end else {
+        panic!("{end:?}");
+    };
+    let start = "runner \"broken\" boot-verify failed: build.Run: exit status 1\n--- build output ---\n1970-";
+    assert!(text.starts_with(start), "{text}");
+    assert!(text.ends_with("00O \x1b[31;1mERROR: Job failed: exit status 1\x1b[0;m\n"));
+    assert!(!text.contains("section_start"));
+    assert!(!manager.metrics.is_ready());
+
+    let manager = watched(&server, &format!("{CONFIG}{BOOT_VERIFY}"));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    manager.run.signals.send(Signal::Terminate).await.unwrap();
+    assert_eq!(manager.run.end.await.unwrap(), ExitReason::Finished);
+    assert!(server.seen().is_empty());
+}
+
 /// A job whose script fails at once.
 pub(super) fn failing() -> ScriptedJob {
     let mut job = ScriptedJob::lasting(Duration::ZERO, 0);
