@@ -73,13 +73,13 @@ impl Owner {
         );
         let begin = Instant::now();
         let options = Arc::clone(&self.options);
-        let verifying = async {
+        // Boxed: whole jobs would make every future around this one as large.
+        let mut verifying = Box::pin(async {
             for (id, canary) in (FIRST_ID..).zip(&canaries) {
                 verify(&options, canary, id).await?;
             }
             Ok::<_, String>(())
-        };
-        tokio::pin!(verifying);
+        });
         let mut signals_open = true;
         let result = loop {
             tokio::select! {

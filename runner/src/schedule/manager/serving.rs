@@ -95,7 +95,7 @@ pub(super) async fn start(
     };
     let listener = bind(&address)
         .await
-        .map_err(|error| format!("listen tcp {address}: {error}"))?;
+        .map_err(|error| format!("listen tcp {address}: {}", why(&error)))?;
     let refresh = refresh(manager.clone());
     let stop = CancellationToken::new();
     let stopped = stop.clone();
@@ -128,6 +128,15 @@ pub(super) fn refresh(manager: mpsc::UnboundedSender<Message>) -> Refresh {
             }
         })
     })
+}
+
+/// Why an address cannot be listened on, in the recorded words where there are some.
+fn why(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// Every address of the machine means both kinds; where there is no IPv6, IPv4 alone.
