@@ -350,3 +350,29 @@ async fn proxies() {
         );
     }
 }
+
+/// A proxy that is itself spoken to by TLS is checked as a server is, also for `http://`.
+#[tokio::test]
+async fn a_proxy_with_tls() {
+    let ours = Authority::root("ours");
+    let others = Authority::root("others");
+    let proxy = TlsServer::start(&ours.server(&["localhost"]), None, ALIVE).await;
+    for (authority, believed) in [(&others, false), (&ours, true)] {
+        let folder = entry("http://gitlab.test", "");
+        let pool = folder.path().join("pool.pem");
+        write(&pool, &authority.pem(), 0);
+        let url = proxy.url();
+        let environment = [
+            ("HTTP_PROXY", url.as_str()),
+            ("SSL_CERT_FILE", pool.to_str().unwrap()),
+        ];
+        verify(&folder, &environment).await;
+        let heads = proxy.heads();
+        assert_eq!(!heads.is_empty(), believed);
+        if believed {
+            assert!(
+                heads[0].starts_with("POST http://gitlab.test/api/v4/runners/verify HTTP/1.1\r\n")
+            );
+        }
+    }
+}

@@ -304,3 +304,44 @@ async fn the_flag_of_the_router() {
         assert!(seen.len() > 1000);
     }
 }
+
+/// Entries with the same URL and token are one client with one `last_update`; another token, or another
+/// CA file, is another client.
+///
+/// Proves WIRE-REQ-02.
+#[tokio::test(start_paused = true)]
+async fn who_shares_last_update() {
+    let mut number = 0;
+    let server = Memory::new(move |_| {
+        number += 1;
+        Reply::status(204).header("x-gitlab-last-update", &format!("value-{number}"))
+    });
+    let url = "http://gitlab.test";
+    let entries = [
+        entry(url, "token-a", ""),
+        entry(url, "token-a", ""),
+        entry(url, "token-b", ""),
+        entry(url, "token-b", "tls-ca-file='/nonexistent'"),
+        entry("http://gitlab.test/", "token-a", ""),
+    ];
+    run(&server, &format!("concurrent = 9\n{}", entries.concat()), 4).await;
+    let sent: Vec<Value> = server
+        .seen()
+        .iter()
+        .take(7)
+        .map(|seen| seen.json()["last_update"].clone())
+        .collect();
+    assert_eq!(
+        sent,
+        [
+            json!(null),
+            json!("value-1"),
+            json!(null),
+            json!(null),
+            json!(null),
+            // The second round: the second entry's answer, not the first's own.
+            json!("value-2"),
+            json!("value-6"),
+        ]
+    );
+}

@@ -1,6 +1,6 @@
 //! The configuration in force, and the clients of its entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -64,14 +64,7 @@ impl Clients {
         options: &ManagerOptions,
         metrics: &Metrics,
     ) -> Result<Arc<ApiClient>, ClientSetupError> {
-        let target = TransportTarget {
-            url: entry.url.clone(),
-            tls_ca_file: entry.tls_ca_file.clone(),
-            tls_cert_file: entry.tls_cert_file.clone(),
-            tls_key_file: entry.tls_key_file.clone(),
-            connection_max_age,
-        };
-        let key = (target, entry.token.clone());
+        let key = key(entry, connection_max_age);
         if let Some(client) = self.by_key.get(&key) {
             return Ok(Arc::clone(client));
         }
@@ -93,15 +86,24 @@ impl Clients {
         Ok(client)
     }
 
-    /// Forgets clients of entries that are gone.
+    /// Forgets clients of entries that are gone, or that have another way to their server by now.
     pub(super) fn retain(&mut self, config: &Config) {
-        self.by_key.retain(|(target, token), _| {
-            config
-                .runners()
-                .iter()
-                .any(|entry| entry.url == target.url && entry.token == *token)
-        });
+        let age = config.connection_max_age();
+        let entries = config.runners().iter();
+        let used: BTreeSet<ClientKey> = entries.map(|entry| key(entry, age)).collect();
+        self.by_key.retain(|key, _| used.contains(key));
     }
+}
+
+fn key(entry: &RunnerConfig, connection_max_age: Duration) -> ClientKey {
+    let target = TransportTarget {
+        url: entry.url.clone(),
+        tls_ca_file: entry.tls_ca_file.clone(),
+        tls_cert_file: entry.tls_cert_file.clone(),
+        tls_key_file: entry.tls_key_file.clone(),
+        connection_max_age,
+    };
+    (target, entry.token.clone())
 }
 
 /// The configuration as scheduling sees it.
