@@ -109,10 +109,11 @@ pub(super) fn info(executor: &str, shell: &str) -> Info {
         architecture: host::architecture().to_owned(),
         executor: executor.to_owned(),
         shell: shell.to_owned(),
-        features: if known {
-            Features::shell_executor()
-        } else {
-            Features::always()
+        features: match shell {
+            _ if known => Features::shell_executor(),
+            "" => Features::always(),
+            // A known shell counts even when the executor is not known (recording `lint-errors`).
+            _ => Features::always().with_shell(),
         },
         ..Info::default()
     }
