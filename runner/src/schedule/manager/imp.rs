@@ -11,13 +11,13 @@ use super::options::ManagerOptions;
 use super::polling::{Message, Worker};
 use super::reload::{Look, Reload};
 use super::rotation::Rotation;
-use super::serving::{Serving, gauges, labels};
+use super::serving::{Serving, gauges};
 use super::shutdown::{Shutdown, Step};
 use super::state::{Clients, EntryData, plan};
 use crate::config::Config;
 use crate::job::{Interrupt, JobIds};
 use crate::logging::{self, Format, Level, runner_span};
-use crate::metrics::{EntryLabels, Metrics, ProcessState, Refresh};
+use crate::metrics::{Metrics, ProcessState, Refresh};
 use crate::schedule::{Decision, Entry, ExitReason, PollEnd, Scheduler, Signal, Skip, Ticket};
 
 /// `gitlab-runner run` (runner.md 4).
@@ -219,11 +219,6 @@ impl Owner {
         self.start.elapsed()
     }
 
-    fn labels(&self, entry: &Entry<EntryData>) -> EntryLabels {
-        let name = &entry.data.config.name;
-        labels(&entry.token, name, &self.options.host.system_id)
-    }
-
     pub(super) fn builds(&self) -> usize {
         self.scheduler.jobs()
     }
@@ -246,7 +241,7 @@ impl Owner {
             Decision::Skipped { entry, why } => self.skipped(&entry, why),
             Decision::Fed(entry) => {
                 if !self.requeueing {
-                    self.metrics.fed(&self.labels(&entry));
+                    self.metrics.fed(&entry.data.labels);
                 }
                 let (runner, name) = names(&entry);
                 tracing::debug!(
@@ -288,10 +283,10 @@ impl Owner {
         let (runner, name) = names(entry);
         match why {
             // Said once, when the configuration was loaded.
-            Skip::BlankToken => self.metrics.not_fed(&self.labels(entry), true),
-            Skip::Unhealthy => self.metrics.not_fed(&self.labels(entry), false),
+            Skip::BlankToken => self.metrics.not_fed(&entry.data.labels, true),
+            Skip::Unhealthy => self.metrics.not_fed(&entry.data.labels, false),
             Skip::UnknownExecutor => {
-                self.metrics.processing_failed(&self.labels(entry), "other");
+                self.metrics.processing_failed(&entry.data.labels, "other");
                 tracing::error!(
                     builds,
                     max_builds,
@@ -311,7 +306,7 @@ impl Owner {
                 "Failed to request job, runner limit met"
             ),
             Skip::RequestLimit => {
-                self.metrics.requests_exceeded(&self.labels(entry));
+                self.metrics.requests_exceeded(&entry.data.labels);
                 tracing::debug!(
                     builds,
                     max_builds,
@@ -411,8 +406,7 @@ impl Owner {
             }
             Message::Done { ticket } => self.scheduler.done(ticket, now),
             Message::Scrape(done) => {
-                let system_id = &self.options.host.system_id;
-                let gauges = gauges(&self.scheduler, system_id);
+                let gauges = gauges(&self.scheduler);
                 let (concurrent, workers) = (self.config.concurrent(), self.scheduler.workers());
                 self.metrics.set_gauges(&gauges, concurrent, workers);
                 // A reader that is gone needs no answer.

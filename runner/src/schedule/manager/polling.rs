@@ -11,7 +11,6 @@ use tracing::Instrument as _;
 use super::options::ManagerOptions;
 use super::records::job_ended;
 use super::rotation::TokenKey;
-use super::serving::labels;
 use super::state::{EntryData, flag, job_config};
 use super::unsupported::refusals;
 use super::watched::Watched;
@@ -21,7 +20,7 @@ use crate::job::{
     self, Flag, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
 };
 use crate::logging;
-use crate::metrics::{EntryLabels, JobState, JobWatch, Metrics};
+use crate::metrics::{JobState, JobWatch, Metrics};
 use crate::schedule::{Entry, ExecutorRequest, PollEnd, Ticket};
 use crate::trace::{FirstUpdate, JobLog, JobResult, JobTrace, LogOptions, Masks, TraceSettings};
 
@@ -98,11 +97,6 @@ impl Worker {
         self.tell(Message::Done {
             ticket: self.ticket,
         });
-    }
-
-    fn labels(&self) -> EntryLabels {
-        let name = &self.entry.data.config.name;
-        labels(&self.entry.token, name, &self.options.host.system_id)
     }
 
     fn tell(&self, message: Message) {
@@ -237,7 +231,7 @@ impl Worker {
             payload: &payload,
             host: &self.options.host,
         };
-        let watch = Arc::new(self.metrics.job(&self.labels(), &payload));
+        let watch = Arc::new(self.metrics.job(&self.entry.data.labels, &payload));
         let Some(executor) = self.options.executors.executor(request) else {
             // The scheduler polls for known executors only.
             ManagerLines::errorln(&log, "the executor of this entry is gone");
@@ -251,7 +245,7 @@ impl Worker {
         };
         let stages = settings
             .stage_metrics
-            .then(|| (self.metrics.clone(), self.labels()));
+            .then(|| (self.metrics.clone(), self.entry.data.labels.clone()));
         let executor = Box::new(Watched::new(executor, Arc::clone(&watch), stages));
         let run = JobRun {
             payload: Arc::clone(&payload),
@@ -316,7 +310,7 @@ impl Worker {
         let reason = outcome.failure.as_ref().map(|failure| failure.reason);
         watch.state(state_after(reason));
         self.metrics.job_ended(
-            &self.labels(),
+            &self.entry.data.labels,
             &self.entry.data.config.executor,
             duration,
             reason,

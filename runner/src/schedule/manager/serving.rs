@@ -41,11 +41,11 @@ pub(super) fn all_labels(config: &Config, system_id: &str) -> Vec<EntryLabels> {
 }
 
 /// What the scheduler knows of each entry.
-pub(super) fn gauges(scheduler: &Scheduler<EntryData>, system_id: &str) -> Vec<EntryGauges> {
+pub(super) fn gauges(scheduler: &Scheduler<EntryData>) -> Vec<EntryGauges> {
     let entries = scheduler.entries().iter();
     entries
         .map(|entry| EntryGauges {
-            entry: labels(&entry.token, &entry.data.config.name, system_id),
+            entry: entry.data.labels.clone(),
             limit: entry.limit,
             requests: scheduler.requests(&entry.token),
             adaptive_limit: scheduler.adaptive_limit(&entry.token),

@@ -15,7 +15,7 @@ use crate::config::{Config, RunnerConfig};
 use crate::host;
 use crate::job::{Flag, JobConfig};
 use crate::logging::runner_span;
-use crate::metrics::Metrics;
+use crate::metrics::{EntryLabels, Metrics};
 use crate::schedule::{Entry, Plan, TransportTarget};
 
 /// What belongs to one entry: its settings, and what the server is told about it.
@@ -27,6 +27,8 @@ pub(super) struct EntryData {
     pub(super) poll: Poll,
     /// Carries the fields of its records.
     pub(super) span: Span,
+    /// Labels of its metrics.
+    pub(super) labels: EntryLabels,
     client: OnceLock<Arc<ApiClient>>,
 }
 
@@ -80,8 +82,8 @@ impl Clients {
             options.random.clone(),
             Arc::clone(&options.clock),
         )?;
-        let labels = labels(&entry.token, &entry.name, &options.host.system_id);
-        let client = Arc::new(client.observed_by(metrics.observer(labels)));
+        let observer = metrics.observer(labels(&entry.token, &entry.name, &options.host.system_id));
+        let client = Arc::new(client.observed_by(observer));
         self.by_key.insert(key, Arc::clone(&client));
         Ok(client)
     }
@@ -125,6 +127,7 @@ pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData>
             }),
             info,
             span: runner_span(protocol::token::short(&runner.token), &runner.name),
+            labels: labels(&runner.token, &runner.name, &options.host.system_id),
             client: OnceLock::new(),
         };
         Entry {
