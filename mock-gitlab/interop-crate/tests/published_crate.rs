@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gitlab_runner::{GitlabLayer, Runner, RunnerBuilder};
 use mock_gitlab::MockGitlab;
+use mock_gitlab::library::RunnerHandle;
 use mock_gitlab::world::Settings;
 use mock_gitlab_interop_crate::{Cleanup, Play};
 use protocol::JobStatus;
@@ -16,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 struct Pair {
     gitlab: MockGitlab,
     runner: Runner,
+    handle: RunnerHandle,
     go_on: Arc<Notify>,
     cleanups: mpsc::UnboundedReceiver<Cleanup>,
     sender: mpsc::UnboundedSender<Cleanup>,
@@ -34,12 +36,12 @@ impl Pair {
             })
             .start()
             .expect("a server");
-        let token = gitlab.runner().create().expect("a runner").token();
+        let handle = gitlab.runner().create().expect("a runner");
         let (layer, jobs) = GitlabLayer::new();
         let subscriber = tracing_subscriber::registry().with(layer).set_default();
         let builds = tempfile::tempdir().expect("a folder");
         let url = gitlab.url().parse().expect("a URL");
-        let runner = RunnerBuilder::new(url, token, builds.path(), jobs)
+        let runner = RunnerBuilder::new(url, handle.token(), builds.path(), jobs)
             .system_id("s_interop00001")
             .version("1.2.3")
             .platform("linux")
@@ -49,6 +51,7 @@ impl Pair {
         Pair {
             gitlab,
             runner,
+            handle,
             go_on: Arc::default(),
             cleanups,
             sender,
@@ -108,12 +111,16 @@ async fn takes_a_job_and_streams_its_log() {
             finished: true
         }
     );
+    // It came in pieces, and the last one ended the job.
+    let patches = job.patches();
+    assert!(patches.len() >= 2 && patches.concat() == job.trace());
+    assert_eq!((&*patches[0], job.updates()), (b"hello\n".as_slice(), 1));
     // What the crate says of itself is stored.
-    pair.gitlab.act(|world, _| {
-        let runner = world.runners().next().unwrap();
-        let manager = &runner.managers["s_interop00001"];
-        assert_eq!((&*manager.version, &*manager.platform), ("1.2.3", "linux"));
-    });
+    let machines = pair.handle.machines();
+    assert_eq!(
+        (&*machines[0].version, &*machines[0].platform),
+        ("1.2.3", "linux")
+    );
 }
 
 /// A failing script fails the job, and its reason is the server's default.

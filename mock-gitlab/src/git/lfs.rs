@@ -45,7 +45,8 @@ pub fn store(repository: &Path, bytes: &[u8]) -> io::Result<()> {
     std::fs::write(place, bytes)
 }
 
-fn object_id(bytes: &[u8]) -> String {
+/// SHA-256, hex.
+pub(crate) fn object_id(bytes: &[u8]) -> String {
     let mut text = String::new();
     for byte in Sha256::digest(bytes) {
         let _ = write!(text, "{byte:02x}");

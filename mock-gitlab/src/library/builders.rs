@@ -9,8 +9,11 @@ use super::pipeline;
 use super::start::Shared;
 use crate::git::lfs;
 use crate::git::repository::{self, Commit};
+use crate::world::artifacts::format_of;
 use crate::world::state::{AccessLevel, RunnerType};
-use crate::world::{JobDefinition, NewGroup, NewPipeline, NewProject, NewRunner, SetupError};
+use crate::world::{
+    JobDefinition, NewArtifact, NewGroup, NewPipeline, NewProject, NewRunner, SetupError,
+};
 
 /// A project to be made. Without files it has no repository, and its jobs fetch none.
 #[must_use = "nothing is made before `create`"]
@@ -303,5 +306,38 @@ impl JobBuilder {
             shared: self.project.shared,
             id: id.unwrap_or_default(),
         })
+    }
+
+    /// Makes a job that has succeeded and left these artifacts, each as type, file name and bytes: for
+    /// jobs behind it, and for what needs the past.
+    pub fn completed<'a>(
+        self,
+        artifacts: impl IntoIterator<Item = (&'a str, &'a str, &'a [u8])>,
+    ) -> Result<JobHandle, MockError> {
+        let job = self.create()?;
+        let (id, shared) = (job.id, &job.shared);
+        for (file_type, filename, bytes) in artifacts {
+            let sha256 = lfs::object_id(bytes);
+            let artifact = shared.act(|world, now| {
+                let new = NewArtifact {
+                    file_type: Some(file_type),
+                    file_format: format_of(file_type),
+                    filename,
+                    size: bytes.len() as u64,
+                    sha256: &sha256,
+                    expire_in: None,
+                    dotenv: Some(Vec::new()),
+                    remote_url: None,
+                };
+                world.put_artifact(now, id, new)?;
+                Ok::<_, MockError>(world.artifact(id, file_type).cloned())
+            })?;
+            if let Some(artifact) = artifact {
+                let stored = shared.artifacts.put(id, &artifact, bytes);
+                stored.map_err(MockError::Artifact)?;
+            }
+        }
+        shared.act(|world, now| world.complete_job(now, id))?;
+        Ok(job)
     }
 }

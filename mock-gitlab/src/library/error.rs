@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::git::repository::RepositoryError;
-use crate::world::{ActionError, SetupError};
+use crate::world::{ActionError, ApiError, SetupError};
 
 /// Why a server cannot be started, or its world cannot be changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,12 @@ pub enum MockError {
     /// A user could not do it.
     #[error(transparent)]
     Action(#[from] ActionError),
-    /// The bytes of an artifact cannot be read.
-    #[error("cannot read the artifact: {0}")]
+    /// The bytes of an artifact cannot be read or written.
+    #[error("cannot read or write the artifact: {0}")]
     Artifact(std::io::Error),
+    /// The server does not take what was given, as it would not take it from a runner.
+    #[error("the server refuses it: {0}")]
+    Refused(#[from] ApiError),
 }
 
 /// Something was waited for in vain.

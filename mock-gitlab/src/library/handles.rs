@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use protocol::JobStatus;
 
 use super::builders::JobBuilder;
@@ -5,7 +7,9 @@ use super::error::{MockError, WaitError};
 use super::pipeline::PipelineBuilder;
 use super::start::Shared;
 use super::wait;
-use crate::world::{Artifact, WhyNot};
+use crate::world::event::{Event, EventKind};
+use crate::world::state::Manager;
+use crate::world::{Artifact, JobDefinition, WhyNot};
 
 /// A project of the server.
 #[derive(Clone)]
@@ -63,6 +67,16 @@ impl RunnerHandle {
             runner
                 .map(|runner| runner.token.to_string())
                 .unwrap_or_default()
+        })
+    }
+
+    /// The machines that polled or verified with its token, by `system_id`.
+    pub fn machines(&self) -> Vec<Manager> {
+        self.shared.look(|world| {
+            let runner = world.runner(self.id);
+            runner.map_or_else(Vec::new, |runner| {
+                runner.managers.values().cloned().collect()
+            })
         })
     }
 
@@ -149,6 +163,59 @@ impl JobHandle {
                 .map(|runner| (runner, world.why_not(now, runner, self.id)))
                 .collect()
         })
+    }
+
+    /// What it was made from.
+    pub fn definition(&self) -> Arc<JobDefinition> {
+        self.shared.look(|world| {
+            let job = world.job(self.id);
+            job.map_or_else(Arc::default, |job| Arc::clone(&job.definition))
+        })
+    }
+
+    /// Token of the job, once a runner took it.
+    pub fn token(&self) -> Option<String> {
+        self.shared
+            .look(|world| world.job(self.id)?.token().map(str::to_owned))
+    }
+
+    /// The pieces of its log as they came and were taken, oldest first. They are made of the world's
+    /// events, of which the newest are kept ([`Settings::event_capacity`]).
+    ///
+    /// [`Settings::event_capacity`]: crate::world::Settings::event_capacity
+    pub fn patches(&self) -> Vec<Vec<u8>> {
+        self.shared.look(|world| {
+            let log = world.trace(self.id);
+            let patch = |event: &Event| match event.kind {
+                EventKind::TracePatch {
+                    job,
+                    bytes,
+                    status: 202,
+                    stored,
+                    ..
+                } if job == self.id => {
+                    let end = log.len().min(stored as usize);
+                    let start = stored.saturating_sub(bytes) as usize;
+                    Some(log[start.min(end)..end].to_vec())
+                }
+                _ => None,
+            };
+            world.events().filter_map(patch).collect()
+        })
+    }
+
+    /// How often its runner sent its state (`PUT /jobs/:id`), by the world's events as above.
+    pub fn updates(&self) -> usize {
+        self.shared.look(|world| {
+            let own = |event: &&Event| matches!(event.kind, EventKind::JobUpdate { job, .. } if job == self.id);
+            world.events().filter(own).count()
+        })
+    }
+
+    /// All artifacts that were uploaded, by type.
+    pub fn artifacts(&self) -> Vec<Artifact> {
+        self.shared
+            .look(|world| world.artifacts(self.id).cloned().collect())
     }
 
     /// What is known of an artifact that was uploaded, by type: `archive`, `metadata`, `junit` and so on.

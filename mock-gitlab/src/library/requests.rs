@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::start::Shared;
+use super::start::{MockGitlab, Shared};
 use crate::fault::ConnectionReset;
 
 /// A request and the status of its answer. Tokens are not kept.
@@ -49,6 +49,20 @@ impl Ring {
     pub(super) fn all(&self) -> Vec<SeenRequest> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.iter().cloned().collect()
+    }
+}
+
+impl MockGitlab {
+    /// The newest requests, oldest first.
+    pub fn requests(&self) -> Vec<SeenRequest> {
+        self.shared.ring.all()
+    }
+
+    /// The newest requests whose path ends like this: `/jobs/request`, `/jobs/7/trace`.
+    pub fn requests_to(&self, path_end: &str) -> Vec<SeenRequest> {
+        let mut requests = self.requests();
+        requests.retain(|request| request.path.ends_with(path_end));
+        requests
     }
 }
 

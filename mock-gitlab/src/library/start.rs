@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::builders::{ProjectBuilder, RunnerBuilder};
 use super::error::MockError;
 use super::handles::JobHandle;
-use super::requests::{self, Ring, SeenRequest};
+use super::requests::{self, Ring};
 use crate::clock::ServerClock;
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
@@ -347,11 +347,6 @@ impl MockGitlab {
         known.then_some(JobHandle { shared, id })
     }
 
-    /// The newest requests, oldest first.
-    pub fn requests(&self) -> Vec<SeenRequest> {
-        self.shared.ring.all()
-    }
-
     /// Lets something go wrong from now on; [`FaultRule`] says what can.
     ///
     /// ```
@@ -389,6 +384,11 @@ impl MockGitlab {
         let advanced = self.shared.clock.advance(time);
         self.shared.act(World::tick);
         advanced
+    }
+
+    /// Changes settings of the instance, from the next call on.
+    pub fn change_settings(&self, change: impl FnOnce(&mut Settings)) {
+        self.act(|world, _| world.change_settings(change));
     }
 
     /// Does anything that the world can do.

@@ -27,8 +27,8 @@ pub(super) fn page(title: &str, now: Timestamp, main: &Markup) -> Markup {
                     nav aria-label="Page" {
                         a href="/#runners" { "Runners" }
                         a href="/#queue" { "Queue" }
-                        a href="/#jobs" { "Jobs" }
                         a href="/#time" { "Time line" }
+                        a href="/#jobs" { "Jobs" }
                     }
                     div.live {
                         span { "As of " (times::clock(now)) " UTC" }

@@ -30,6 +30,10 @@ pub(super) fn render(view: &Overview) -> Markup {
                 @if let Some(queue) = &runner.queue { (self::queue(runner, queue, view.now)) }
             }
         }
+        section #time aria-labelledby="h-time" {
+            h2 #h-time { "Time line" }
+            (time_line(&view.bars, view.now))
+        }
         section #jobs aria-labelledby="h-jobs" {
             h2 #h-jobs { "Jobs by state" }
             @for group in &view.states {
@@ -41,10 +45,6 @@ pub(super) fn render(view: &Overview) -> Markup {
                     }
                 }
             }
-        }
-        section #time aria-labelledby="h-time" {
-            h2 #h-time { "Time line" }
-            (time_line(&view.bars, view.now))
         }
     };
     layout::page("Overview", view.now, &main)
@@ -95,7 +95,7 @@ fn runner_tone(state: &str) -> &'static str {
 
 fn queue(runner: &RunnerRow, queue: &Queue, now: Timestamp) -> Markup {
     html! {
-        details data-key={ "queue-" (runner.id) } open {
+        details data-key={ "queue-" (runner.id) } open[!queue.order.is_empty()] {
             summary { b { (runner.name) } " " span.quiet { "#" (runner.id) ", " (runner.scope) } }
             @if queue.order.is_empty() && queue.others.is_empty() {
                 p.quiet { "Nothing waits." }

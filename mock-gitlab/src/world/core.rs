@@ -175,6 +175,11 @@ impl World {
         self.events.after(after, limit)
     }
 
+    /// The events that nobody took yet, oldest first. They stay.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        self.events.iter()
+    }
+
     /// Events that were dropped because nobody took them in time.
     pub fn events_dropped(&self) -> u64 {
         self.events.dropped()

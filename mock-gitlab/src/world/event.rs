@@ -211,6 +211,10 @@ impl EventLog {
         self.ring.drain(..).collect()
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Event> {
+        self.ring.iter()
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }

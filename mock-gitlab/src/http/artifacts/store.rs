@@ -74,6 +74,25 @@ impl ArtifactStore {
         }
     }
 
+    /// Keeps the bytes of an artifact that nobody uploaded.
+    pub fn put(&self, job: JobId, artifact: &Artifact, content: &[u8]) -> io::Result<()> {
+        let key = Key::of(job, artifact);
+        match &*self.0 {
+            Place::Memory(files) => {
+                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                files.insert(key, Bytes::copy_from_slice(content));
+                Ok(())
+            }
+            Place::Folder(root) => {
+                let place = place_of(root, &key);
+                if let Some(folder) = place.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
+                std::fs::write(place, content)
+            }
+        }
+    }
+
     /// Folder of uploads under way, as `authorize` names it.
     pub(super) fn temporary(&self) -> String {
         match &*self.0 {

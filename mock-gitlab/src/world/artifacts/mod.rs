@@ -9,4 +9,5 @@ mod store;
 mod types;
 
 pub use store::{Artifact, NewArtifact, Upload};
-pub(super) use types::{format_of, report_name};
+pub use types::format_of;
+pub(super) use types::report_name;

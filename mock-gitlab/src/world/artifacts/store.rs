@@ -130,6 +130,17 @@ impl World {
         new: NewArtifact<'_>,
     ) -> Result<Upload, ApiError> {
         self.authorize_artifact_upload(now, id, token, Some(new.size))?;
+        self.put_artifact(now, id, new)
+    }
+
+    /// Stores an artifact without anybody's upload. Type, format and what is there already are checked as
+    /// in [`World::add_artifact`]: 400.
+    pub fn put_artifact(
+        &mut self,
+        now: Timestamp,
+        id: JobId,
+        new: NewArtifact<'_>,
+    ) -> Result<Upload, ApiError> {
         let file_type = new.file_type.unwrap_or("archive");
         let file_format = new.file_format.unwrap_or("zip");
         let Some(expected) = format_of(file_type) else {

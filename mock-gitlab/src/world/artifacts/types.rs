@@ -38,7 +38,7 @@ const RAW: &[&str] = &[
 ];
 
 /// The format of a type; `None` for a type that does not exist.
-pub(in crate::world) fn format_of(file_type: &str) -> Option<&'static str> {
+pub fn format_of(file_type: &str) -> Option<&'static str> {
     if GZIP.contains(&file_type) {
         Some("gzip")
     } else if ZIP.contains(&file_type) {
