@@ -10,7 +10,8 @@ use crate::library::MockGitlab;
 use crate::seed::{self, Seed, Seeded};
 
 pub(super) fn serve(args: &ServeArgs) -> Result<(), String> {
-    if !args.listen.ip().is_loopback() && args.admin_token.is_none() {
+    if !args.listen.ip().is_loopback() && args.admin_token.as_deref().unwrap_or_default().is_empty()
+    {
         return Err(format!(
             "{} can be reached by others: give --admin-token to allow that, or listen on 127.0.0.1",
             args.listen
@@ -35,6 +36,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), String> {
         }
         let gitlab = builder.start().map_err(|error| error.to_string())?;
         let seeded = seed::apply(&gitlab, seed, &file).map_err(|error| error.to_string())?;
+        gitlab.keep_as_beginning();
         anstream::print!("{}", welcome(&gitlab, &seeded));
         tokio::select! {
             biased;

@@ -21,6 +21,14 @@ pub enum MockError {
         /// Why.
         source: std::io::Error,
     },
+    /// Others could reach it, and nobody chose a token for the administrator.
+    #[error(
+        "{address} can be reached by others: choose an administrator's token with admin_token(), or listen on a loopback address"
+    )]
+    Exposed {
+        /// The address.
+        address: SocketAddr,
+    },
     /// No thread, runtime or temporary folder.
     #[error("cannot start the server: {0}")]
     Start(std::io::Error),

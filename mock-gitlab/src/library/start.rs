@@ -18,7 +18,7 @@ use crate::clock::ServerClock;
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
 use crate::http::{Api, ArtifactStore, Now};
-use crate::mock_api::{self, MockApi};
+use crate::mock_api::{self, Beginning, MockApi};
 use crate::page::{self, Access, Page};
 use crate::server::ServeOptions;
 use crate::world::{Settings, Text, UserId, World};
@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) ring: Arc<Ring>,
     pub(super) clock: ServerClock,
     pub(super) faults: Faults,
+    pub(super) beginning: Beginning,
+    pub(super) admin_token: Text,
     pub(super) runtime: Handle,
     changes: watch::Sender<u64>,
 }
@@ -139,6 +141,15 @@ impl MockGitlabBuilder {
 
     /// Starts the server; it answers when this returns.
     pub fn start(self) -> Result<MockGitlab, MockError> {
+        let chosen = self
+            .admin_token
+            .as_ref()
+            .is_some_and(|token| !token.is_empty());
+        if !self.address.ip().is_loopback() && !chosen {
+            return Err(MockError::Exposed {
+                address: self.address,
+            });
+        }
         let listener = std::net::TcpListener::bind(self.address).map_err(|source| {
             if source.kind() == std::io::ErrorKind::AddrInUse {
                 MockError::InUse {
@@ -169,7 +180,12 @@ impl MockGitlabBuilder {
             ..self.settings
         };
         let mut world = World::new(settings, self.seed);
-        let admin_token = world.add_personal_access_token(ROOT, self.admin_token.as_deref())?;
+        let given = self
+            .admin_token
+            .as_deref()
+            .filter(|token| !token.is_empty());
+        let admin_token = world.add_personal_access_token(ROOT, given)?;
+        let beginning = Beginning::new(world.snapshot());
         let world = Arc::new(Mutex::new(world));
         let clock = ServerClock::default();
         let time = clock.clone();
@@ -179,6 +195,8 @@ impl MockGitlabBuilder {
             world,
             now,
             clock,
+            beginning,
+            admin_token: admin_token.clone(),
             git: GitRoot(folder.path().join("git")),
             artifacts: ArtifactStore::folder(folder.path().join("artifacts")),
             ring: Arc::new(Ring::new(self.requests_kept)),
@@ -245,6 +263,10 @@ fn router(shared: &Shared, stop: &CancellationToken, access: Access) -> Router {
         clock: shared.clock.clone(),
         faults: shared.faults.clone(),
         changes: shared.changes.clone(),
+        artifacts: shared.artifacts.clone(),
+        beginning: shared.beginning.clone(),
+        admin: ROOT,
+        admin_token: shared.admin_token.clone(),
         stop: stop.clone(),
     };
     // Everything outside of the APIs is the page or a repository, or is not there.
@@ -376,6 +398,12 @@ impl MockGitlab {
     /// stored stays.
     pub fn restart(&self, down: Duration) {
         self.shared.faults.restart(down);
+    }
+
+    /// From now on, a reset (`POST /api/mock/v1/reset`) brings the world of now back, and not the empty one
+    /// that the server started with.
+    pub fn keep_as_beginning(&self) {
+        self.shared.beginning.set(self.shared.look(World::snapshot));
     }
 
     /// Puts the server's clock forward: what falls due on the way happens. False, and nothing happens,

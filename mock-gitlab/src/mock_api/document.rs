@@ -18,7 +18,7 @@ fn document() -> OpenApi {
         .title("Levers of mock-gitlab")
         .version("1")
         .description(Some(
-            "What no GitLab has: the clock, faults, events, and why a runner would not get a job.",
+            "What no GitLab has: the clock, faults, events, snapshots, and why a runner would not get a job.",
         ))
         .build();
     document.servers = Some(vec![Server::new(ROOT)]);

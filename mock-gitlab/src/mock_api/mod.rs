@@ -2,7 +2,7 @@
 //!
 //! - `clock`: the time, and putting it forward. `faults`: what goes wrong, and restarts.
 //! - `events`: what happened, as a list and as server-sent events. `why_not`: why a runner would not get
-//!   a job.
+//!   a job. `state`: back to the beginning, and snapshots.
 //! - `ask`: who may call (administrators), and the form of answers. `document`: the OpenAPI document,
 //!   made from the same declarations as the routes, so that neither knows of anything that the other
 //!   does not.
@@ -12,9 +12,10 @@ mod clock;
 mod document;
 mod events;
 mod faults;
+mod state;
 mod why_not;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use tokio::sync::watch;
@@ -24,10 +25,35 @@ use utoipa_axum::routes;
 
 use crate::clock::ServerClock;
 use crate::fault::Faults;
-use crate::world::World;
+use crate::http::ArtifactStore;
+use crate::world::{Text, UserId, World, WorldSnapshot};
 
 /// Where it is.
 pub const ROOT: &str = "/api/mock/v1";
+
+/// The world that a reset goes back to. A clone is the same one.
+#[derive(Clone, Debug)]
+pub struct Beginning(Arc<Mutex<WorldSnapshot>>);
+
+impl Beginning {
+    /// Goes back to this.
+    pub fn new(snapshot: WorldSnapshot) -> Beginning {
+        Beginning(Arc::new(Mutex::new(snapshot)))
+    }
+
+    /// Goes back to this from now on.
+    pub fn set(&self, snapshot: WorldSnapshot) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
+    }
+
+    /// The world to go back to.
+    pub fn get(&self) -> WorldSnapshot {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
 
 /// What the handlers get.
 #[derive(Clone, Debug)]
@@ -40,6 +66,14 @@ pub struct MockApi {
     pub faults: Faults,
     /// Sent to when the world may have changed.
     pub changes: watch::Sender<u64>,
+    /// The bytes of its artifacts.
+    pub artifacts: ArtifactStore,
+    /// What a reset goes back to.
+    pub beginning: Beginning,
+    /// Its administrator, who keeps his token whatever becomes of the world.
+    pub admin: UserId,
+    /// That token.
+    pub admin_token: Text,
     /// Ends the streams.
     pub stop: CancellationToken,
 }
@@ -71,6 +105,8 @@ fn routes() -> OpenApiRouter<MockApi> {
         .routes(routes!(events::list))
         .routes(routes!(events::stream))
         .routes(routes!(why_not::list))
+        .routes(routes!(state::reset))
+        .routes(routes!(state::take, state::put))
 }
 
 #[cfg(test)]
@@ -87,6 +123,7 @@ mod tests {
             include_str!("clock.rs"),
             include_str!("events.rs"),
             include_str!("faults.rs"),
+            include_str!("state.rs"),
             include_str!("why_not.rs"),
         ];
         let mut paths: Vec<&str> = sources

@@ -39,6 +39,7 @@ impl World {
         } else {
             group.path
         };
+        check_path(&path)?;
         let registration_token = self.registration_token(group.registration_token.as_deref());
         let full_path = format!("{prefix}{path}");
         self.groups.insert(
@@ -68,6 +69,7 @@ impl World {
                 id,
             });
         }
+        check_path(&project.path)?;
         let group = project.group.map(|id| self.known_group(id)).transpose()?;
         let namespace = group.map_or("root", |group| &group.full_path);
         let full_path = format!("{namespace}/{}", project.path);
@@ -322,6 +324,25 @@ fn set<T>(place: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *place = value;
     }
+}
+
+/// Paths become folders: one segment, and none that leads elsewhere.
+pub(super) fn check_path(path: &str) -> Result<(), SetupError> {
+    let allowed = path
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-_. ".contains(c));
+    if allowed
+        && !path.is_empty()
+        && !path.starts_with('.')
+        && !path.to_ascii_lowercase().ends_with(".git")
+    {
+        return Ok(());
+    }
+    Err(SetupError::Invalid {
+        attribute: "path".to_owned(),
+        text: "can contain only letters, digits, '_', '-' and '.'. Cannot start with '.' or end in '.git'"
+            .to_owned(),
+    })
 }
 
 /// Rules of a job definition.

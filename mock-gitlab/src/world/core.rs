@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use protocol::token;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::artifacts::Artifact;
 use super::deadline::Deadline;
@@ -16,6 +17,7 @@ use super::runners::{RunnerEntry, TickListener};
 use super::settings::{Flag, Settings};
 use super::state::{Group, Job, Pipeline, Project, RunnerType, User};
 use super::text::Text;
+use super::token_table::TokenTable;
 use super::trace::JobLog;
 use super::{GroupId, JobId, PipelineId, ProjectId, RunnerId, UserId};
 
@@ -28,18 +30,18 @@ pub struct World {
     pub(super) projects: BTreeMap<ProjectId, Project>,
     pub(super) project_paths: BTreeMap<String, ProjectId>,
     pub(super) users: BTreeMap<UserId, User>,
-    pub(super) personal_access_tokens: BTreeMap<Text, UserId>,
+    pub(super) personal_access_tokens: TokenTable<UserId>,
     pub(super) instance_registration_token: Text,
     pub(super) runners: BTreeMap<RunnerId, RunnerEntry>,
     /// For look-ups only: its order is never seen.
-    pub(super) runner_tokens: BTreeMap<Text, RunnerId>,
+    pub(super) runner_tokens: TokenTable<RunnerId>,
     /// Runners whose `last_update` value somebody holds: only they can notice a tick.
     pub(super) armed: BTreeSet<RunnerId>,
     pub(super) tick_listener: Option<TickListener>,
     pub(super) pipelines: BTreeMap<PipelineId, Pipeline>,
     pub(super) jobs: BTreeMap<JobId, Box<Job>>,
     /// Tokens of jobs that a runner has; for look-ups only.
-    pub(super) job_tokens: BTreeMap<Text, JobId>,
+    pub(super) job_tokens: TokenTable<JobId>,
     pub(super) queue: Queue,
     pub(super) running: BTreeMap<JobId, RunningEntry>,
     /// Jobs that a poll examined less than 3 s ago, and when that lapses, oldest first.
@@ -58,7 +60,7 @@ pub struct World {
 }
 
 /// A row of `ci_running_builds` (queueing.md 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RunningEntry {
     pub(super) project: ProjectId,
     pub(super) runner_type: RunnerType,
@@ -66,7 +68,7 @@ pub(super) struct RunningEntry {
 }
 
 /// Counters of automatic ids.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct NextIds {
     pub(super) group: GroupId,
     pub(super) project: ProjectId,
@@ -100,6 +102,10 @@ impl World {
             blocked: false,
         };
         let instance_uuid = uuid(&mut random);
+        // Of a stream of its own: it is no part of what the world draws.
+        let mut secret = ChaCha8Rng::seed_from_u64(seed);
+        secret.set_stream(1);
+        let key = secret.random();
         World {
             events: EventLog::new(settings.event_capacity),
             settings,
@@ -108,15 +114,15 @@ impl World {
             projects: BTreeMap::new(),
             project_paths: BTreeMap::new(),
             users: BTreeMap::from([(1, root)]),
-            personal_access_tokens: BTreeMap::new(),
+            personal_access_tokens: TokenTable::new(key),
             instance_registration_token,
             runners: BTreeMap::new(),
-            runner_tokens: BTreeMap::new(),
+            runner_tokens: TokenTable::new(key),
             armed: BTreeSet::new(),
             tick_listener: None,
             pipelines: BTreeMap::new(),
             jobs: BTreeMap::new(),
-            job_tokens: BTreeMap::new(),
+            job_tokens: TokenTable::new(key),
             queue: Queue::new(),
             running: BTreeMap::new(),
             leases: BTreeSet::new(),

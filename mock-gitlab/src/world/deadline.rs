@@ -2,19 +2,21 @@
 
 use jiff::{SignedDuration, Timestamp};
 use protocol::FailureReason;
+use serde::{Deserialize, Serialize};
 
 use super::JobId;
 use super::actions::Sweep;
 use super::core::World;
 
 /// Something to do at a time. Sorts by time, then kind, then id, so the order is always the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Deadline {
     pub(super) at: Timestamp,
     pub(super) kind: DeadlineKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum DeadlineKind {
     /// A delayed job's time has come.
     Scheduled(JobId),

@@ -170,6 +170,14 @@ impl EventLog {
         }
     }
 
+    /// The log of a world that takes the place of this one's: empty, and the numbers go on.
+    pub(super) fn next_world(&self, capacity: usize) -> EventLog {
+        EventLog {
+            sequence: self.sequence,
+            ..EventLog::new(capacity)
+        }
+    }
+
     pub(super) fn set_capacity(&mut self, capacity: usize) {
         self.capacity = capacity;
         while self.ring.len() > capacity {

@@ -15,7 +15,7 @@
 //! - `queue`: who may take which job, in which order. `pipeline`: what follows what. `trace`: logs.
 //!   `runners`: tokens, machines, registration. [`artifacts`]: uploaded files. `payload`: the job as a
 //!   runner gets it. `sweep`: the stuck jobs worker.
-//!   `why_not`: why a runner would not get a job.
+//!   `snapshot`: a world as a value. `why_not`: why a runner would not get a job.
 
 pub mod actions;
 mod admin;
@@ -35,9 +35,11 @@ pub mod request;
 mod runners;
 pub mod settings;
 pub mod setup;
+mod snapshot;
 pub mod state;
 mod sweep;
 mod text;
+mod token_table;
 mod trace;
 mod transition;
 mod update;
@@ -56,6 +58,7 @@ pub use request::PendingRequest;
 pub use runners::{RegisterRunner, RunnerStatus, TickListener};
 pub use settings::{Flag, Settings};
 pub use setup::{NewGroup, NewJob, NewPipeline, NewPipelineJob, NewProject, NewRunner, NewUser};
+pub use snapshot::{SnapshotError, WorldSnapshot};
 pub use text::Text;
 pub use update::RawUpdate;
 pub use why_not::WhyNot;

@@ -1,9 +1,10 @@
 //! Application rate limits (wire.md 8.3).
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Calls in the current minute.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RateWindow {
     minute: i64,
     calls: u32,

@@ -45,7 +45,7 @@ impl World {
 
     /// The user of a personal access token.
     pub fn user_by_personal_access_token(&self, token: &str) -> Option<&User> {
-        self.users.get(self.personal_access_tokens.get(token)?)
+        self.users.get(&self.personal_access_tokens.get(token)?)
     }
 
     /// A runner.
@@ -55,7 +55,7 @@ impl World {
 
     /// The runner with this token, expired or not.
     pub fn runner_by_token(&self, token: &str) -> Option<&Runner> {
-        self.runner(*self.runner_tokens.get(token)?)
+        self.runner(self.runner_tokens.get(token)?)
     }
 
     /// Runners, by id.

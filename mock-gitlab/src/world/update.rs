@@ -254,7 +254,7 @@ impl World {
 
     /// The job of a job token, if it is running or canceling. For git, artifacts and `GET /job`.
     pub fn authenticate_job_token(&self, token: &str) -> Option<(JobId, JobStatus)> {
-        let id = *self.job_tokens.get(token)?;
+        let id = self.job_tokens.get(token)?;
         let job = self.jobs.get(&id)?;
         let processing = matches!(job.status, JobStatus::Running | JobStatus::Canceling);
         (processing && same(job.token()?, token)).then_some((id, job.status))

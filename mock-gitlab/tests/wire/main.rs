@@ -12,6 +12,7 @@ mod payload;
 mod polling;
 mod registration;
 mod rest;
+mod security;
 mod support;
 mod trace;
 mod update;

@@ -299,3 +299,88 @@ async fn events() {
     let newest = list["events"][0]["seq"].as_u64().unwrap();
     assert_eq!(list["forgotten"], newest - 2);
 }
+
+/// A snapshot is taken, the world goes on, and is as before when it is put in; a reset brings the
+/// beginning.
+#[tokio::test]
+async fn snapshots_and_reset() {
+    let caller = Caller::new();
+    let runner = caller.gitlab.runner().create().unwrap();
+    caller.gitlab.keep_as_beginning();
+    let project = caller.gitlab.project("demo").create().unwrap();
+    let job = project.job("a").create().unwrap();
+    assert_eq!(caller.poll(&runner.token()).await, 201);
+    let token = caller
+        .gitlab
+        .act(|world, _| world.job(job.id()).unwrap().token().unwrap().to_owned());
+    let url = format!("{}/api/v4/jobs/{}/artifacts", caller.gitlab.url(), job.id());
+    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\nZIP\r\n--b--\r\n";
+    let upload = caller
+        .client
+        .post(&url)
+        .header("job-token", &token)
+        .header("content-type", "multipart/form-data; boundary=b")
+        .body(form)
+        .send();
+    assert_eq!(upload.await.unwrap().status(), 201);
+    let (status, snapshot) = caller.call("GET", "/snapshot", Value::Null).await;
+    assert_eq!(
+        (status, &snapshot["files"][0]["content"]),
+        (200, &json!("WklQ"))
+    );
+    assert_eq!(
+        caller
+            .call("POST", "/faults", json!({ "status": 500, "nth": 9 }))
+            .await
+            .0,
+        201
+    );
+    assert_eq!(caller.call("POST", "/reset", Value::Null).await.0, 204);
+    assert!(runner.exists());
+    assert_eq!(caller.poll(&runner.token()).await, 204);
+    assert_eq!(caller.gitlab.act(|world, _| world.jobs().count()), 0);
+    assert_eq!(
+        caller.call("GET", "/faults", Value::Null).await.1,
+        json!([])
+    );
+    let (_, events) = caller.call("GET", "/events", Value::Null).await;
+    let (_, earlier) = (status, snapshot.clone());
+    assert!(events["forgotten"].as_u64().unwrap() > 0, "{events}");
+    assert_eq!(caller.call("PUT", "/snapshot", earlier).await.0, 204);
+    assert_eq!(job.status(), JobStatus::Running);
+    let file = caller.client.get(&url).header("job-token", &token).send();
+    assert_eq!(file.await.unwrap().text().await.unwrap(), "ZIP");
+    let (_, again) = caller.call("GET", "/snapshot", Value::Null).await;
+    assert_eq!(again["files"], snapshot["files"]);
+    assert_eq!(again["world"], snapshot["world"]);
+    // What cannot be is refused, and changes nothing.
+    for (path, value, expected) in [
+        ("/world/version", json!(2), "version 2 is not known"),
+        (
+            "/world/projects/0/full_path",
+            json!("../x"),
+            "full_path `../x` cannot be",
+        ),
+        (
+            "/world/artifacts/0/artifact/sha256",
+            json!("../../../x"),
+            "sha256 cannot be",
+        ),
+        (
+            "/files/0/file_type",
+            json!("../x"),
+            "the world does not know it",
+        ),
+        ("/files/0/content", json!("?"), "files: job 1: archive"),
+    ] {
+        let mut broken = snapshot.clone();
+        *broken.pointer_mut(path).unwrap() = value;
+        let (status, answer) = caller.call("PUT", "/snapshot", broken).await;
+        assert_eq!(status, 400, "{path}");
+        assert!(
+            answer["message"].as_str().unwrap().contains(expected),
+            "{answer}"
+        );
+    }
+    assert_eq!(job.status(), JobStatus::Running);
+}

@@ -93,6 +93,21 @@ impl ArtifactStore {
         }
     }
 
+    /// Forgets all bytes, but those that are being received.
+    pub fn clear(&self) {
+        match &*self.0 {
+            Place::Memory(files) => files.lock().unwrap_or_else(PoisonError::into_inner).clear(),
+            Place::Folder(root) => {
+                for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
+                    // One that cannot be removed is never found again: no artifact is known any more.
+                    if entry.file_name() != "tmp" {
+                        let _ = std::fs::remove_dir_all(entry.path());
+                    }
+                }
+            }
+        }
+    }
+
     /// Folder of uploads under way, as `authorize` names it.
     pub(super) fn temporary(&self) -> String {
         match &*self.0 {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use protocol::JobStatus;
+use serde::{Deserialize, Serialize};
 
 use crate::world::core::World;
 use crate::world::state::ProcessMode;
@@ -11,7 +12,7 @@ use crate::world::text::Text;
 use crate::world::{JobId, ProjectId};
 
 /// One resource and the jobs that want it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::world) struct ResourceGroup {
     /// Has the resource, from `pending` until it ended.
     pub(in crate::world) holder: Option<JobId>,

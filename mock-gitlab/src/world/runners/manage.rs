@@ -37,7 +37,7 @@ impl World {
         if let Some(id) = new.id.filter(|id| self.runners.contains_key(id)) {
             return Err(SetupError::Taken { what: "runner", id });
         }
-        if self.runner_tokens.contains_key(&token) {
+        if self.runner_tokens.get(&token).is_some() {
             return Err(invalid("token", "has already been taken"));
         }
         check_settings(&new.tags, new.run_untagged, new.maximum_timeout)?;

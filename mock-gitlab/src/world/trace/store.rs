@@ -1,6 +1,7 @@
 //! The bytes of a log, their checksum, and what belongs to them.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::world::rate_limit::RateWindow;
 use crate::world::text::Text;
@@ -29,7 +30,7 @@ pub(in crate::world) struct JobLog {
 }
 
 /// A final update that waits for the log to be persisted (wire.md 5.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::world) struct PendingState {
     pub(in crate::world) created_at: Timestamp,
     /// When the chunks will be persisted, once that is scheduled.

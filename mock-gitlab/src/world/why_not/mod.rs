@@ -5,7 +5,7 @@
 
 mod check;
 #[cfg(test)]
-mod property;
+pub(super) mod property;
 mod reason;
 #[cfg(test)]
 mod tests;

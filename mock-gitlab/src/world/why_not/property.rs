@@ -14,11 +14,11 @@ use crate::world::{
     Settings, World,
 };
 
-const RUNNERS: i64 = 4;
+pub(in crate::world) const RUNNERS: i64 = 4;
 const PROJECTS: i64 = 3;
 
 #[derive(Clone, Debug)]
-enum Op {
+pub(in crate::world) enum Op {
     Pass(i64),
     Poll(i64),
     Job(i64, bool, Arc<JobDefinition>),
@@ -89,7 +89,7 @@ fn pipeline() -> impl Strategy<Value = Vec<JobDefinition>> {
     })
 }
 
-fn op() -> impl Strategy<Value = Op> {
+pub(in crate::world) fn op() -> impl Strategy<Value = Op> {
     let runner = 1..=RUNNERS;
     let project = 1..=PROJECTS;
     let switches = (
@@ -129,7 +129,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn world(now: Timestamp, limit: u32) -> World {
+pub(in crate::world) fn world(now: Timestamp, limit: u32) -> World {
     let settings = Settings {
         runner_jobs_request_api_limit: limit,
         runner_token_expiration_interval_s: Some(300),
@@ -178,7 +178,7 @@ fn world(now: Timestamp, limit: u32) -> World {
 }
 
 /// The request of a runner; odd ones can run everything.
-fn request(world: &World, runner: i64) -> JobRequest {
+pub(in crate::world) fn request(world: &World, runner: i64) -> JobRequest {
     let mut request = JobRequest {
         token: world
             .runner(runner)
@@ -201,7 +201,7 @@ fn nth(world: &World, index: usize) -> Option<i64> {
     world.jobs().nth(index % count).map(|job| job.id)
 }
 
-fn apply(world: &mut World, now: Timestamp, op: Op) {
+pub(in crate::world) fn apply(world: &mut World, now: Timestamp, op: Op) {
     let job = |world: &World, index| nth(world, index).unwrap_or_default();
     // What cannot be done in a state is an error that changes nothing.
     match op {
