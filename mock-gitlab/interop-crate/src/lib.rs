@@ -74,10 +74,13 @@ impl Play {
         let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
         match command {
             "print" => outputln!("{}", rest),
-            "show" => match self.job.variable(rest) {
-                Some(variable) => outputln!("{}={}", rest, variable),
-                None => outputln!("{} is not there", rest),
-            },
+            "show" => {
+                if let Some(variable) = self.job.variable(rest) {
+                    outputln!("{}={}", rest, variable);
+                } else {
+                    outputln!("{} is not there", rest);
+                }
+            }
             "file" => {
                 let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
                 self.files.push(TextFile {
