@@ -8,27 +8,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use protocol::JobRequest;
 
-/// How many polls are kept.
-const SLOTS: usize = 1024;
+/// How many sets of polls are kept.
+const SETS: usize = 1024;
+/// Polls in a set. Two, so that the polls of some hundred runners hardly ever drive each other out.
+const WAYS: usize = 2;
 /// Longer bodies are not kept, so that memory has a bound of a few MiB. Those of real runners have 1 to
 /// 2 KiB.
 const LONGEST: usize = 4096;
 
 /// A body and what it says.
-type Slot = Mutex<Option<(Bytes, Arc<JobRequest>)>>;
+type Decoded = (Bytes, Arc<JobRequest>);
 
-/// A table with one slot for each checksum modulo its size: a look costs one pass over the body and one
-/// comparison, whatever is kept. A newer body takes the slot of an older one.
-pub(super) struct DecodedPolls(Box<[Slot]>);
+/// Bodies with one checksum modulo the size of the table, the newest first.
+type Set = Mutex<[Option<Decoded>; WAYS]>;
+
+/// A table of sets: a look costs one pass over the body and at most [`WAYS`] comparisons, whatever is kept.
+/// A new body drives out the oldest of its set.
+pub(super) struct DecodedPolls(Box<[Set]>);
 
 impl Default for DecodedPolls {
     fn default() -> Self {
-        DecodedPolls((0..SLOTS).map(|_| Slot::default()).collect())
+        DecodedPolls((0..SETS).map(|_| Set::default()).collect())
     }
 }
 
 impl DecodedPolls {
-    fn slot(&self, body: &[u8]) -> Option<&Slot> {
+    fn set(&self, body: &[u8]) -> Option<&Set> {
         if body.len() > LONGEST {
             return None;
         }
@@ -37,18 +42,20 @@ impl DecodedPolls {
 
     /// What these bytes say, if they came lately.
     pub(super) fn get(&self, body: &[u8]) -> Option<Arc<JobRequest>> {
-        let slot = self.slot(body)?.lock();
-        let slot = slot.unwrap_or_else(PoisonError::into_inner);
-        let (bytes, poll) = slot.as_ref()?;
-        (bytes == body).then(|| Arc::clone(poll))
+        let set = self.set(body)?.lock();
+        let set = set.unwrap_or_else(PoisonError::into_inner);
+        let mut kept = set.iter().flatten();
+        let (_, poll) = kept.find(|(bytes, _)| bytes == body)?;
+        Some(Arc::clone(poll))
     }
 
     /// Keeps what these bytes say.
     pub(super) fn keep(&self, body: &[u8], poll: &Arc<JobRequest>) {
-        if let Some(slot) = self.slot(body) {
-            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(set) = self.set(body) {
+            let mut set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            set.rotate_right(1);
             // A copy: the bytes at hand may be a part of a connection's buffer.
-            *slot = Some((Bytes::copy_from_slice(body), Arc::clone(poll)));
+            set[0] = Some((Bytes::copy_from_slice(body), Arc::clone(poll)));
         }
     }
 }
@@ -69,8 +76,8 @@ mod tests {
     fn bytes_give_what_they_say() {
         let polls = DecodedPolls::default();
         let body = |number: usize| format!("{{\"token\":\"{number}\"}}").into_bytes();
-        // Many more than there are slots, so that most slots are taken several times.
-        let count = SLOTS * 4;
+        // Many more than there are places, so that most places are taken several times.
+        let count = SETS * WAYS * 4;
         for number in 0..count {
             assert!(polls.get(&body(number)).is_none());
             polls.keep(&body(number), &poll(&number.to_string()));
@@ -84,7 +91,7 @@ mod tests {
                 still += 1;
             }
         }
-        assert!((1..=SLOTS).contains(&still), "{still} are kept");
+        assert!((1..=SETS * WAYS).contains(&still), "{still} are kept");
     }
 
     /// Goal: a long body is not kept.
