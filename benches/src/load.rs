@@ -57,7 +57,17 @@ impl Load {
     ///
     /// Nothing is kept per request: the event log and the rate limits are off.
     pub fn new(jobs: usize, projects: usize) -> Result<Load, LoadError> {
+        Load::long_polling(jobs, projects, 0)
+    }
+
+    /// [`Load::new`], with polls that are held for so many seconds while there is nothing new.
+    ///
+    /// # Errors
+    ///
+    /// A bug of the bench.
+    pub fn long_polling(jobs: usize, projects: usize, hold_s: u64) -> Result<Load, LoadError> {
         let settings = Settings {
+            api_ci_long_polling_duration_s: hold_s,
             runner_jobs_request_api_limit: 0,
             runner_jobs_patch_trace_api_limit: 0,
             runner_jobs_endpoints_api_limit: 0,

@@ -18,11 +18,20 @@ use tokio::net::TcpListener;
 
 use crate::load::{Load, LoadError};
 
+/// Jobs of [`Kind::MockJobs`].
+pub const TRACE_JOBS: usize = 64;
+/// How long [`Kind::MockHolding`] holds a poll, s.
+pub const HOLD_S: u64 = 300;
+
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `mock_gitlab::http` over a world with one runner.
     Mock,
+    /// The same, with [`TRACE_JOBS`] pending jobs.
+    MockJobs,
+    /// The same, without jobs; polls are held for [`HOLD_S`].
+    MockHolding,
     /// Reads the body, answers 204 with one header.
     Bare,
 }
@@ -32,13 +41,15 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::Mock => "mock",
+            Kind::MockJobs => "mock-jobs",
+            Kind::MockHolding => "mock-holding",
             Kind::Bare => "bare",
         }
     }
 
     /// Reads [`Kind::name`].
     pub fn from_name(name: &str) -> Option<Kind> {
-        [Kind::Mock, Kind::Bare]
+        [Kind::Mock, Kind::MockJobs, Kind::MockHolding, Kind::Bare]
             .into_iter()
             .find(|kind| kind.name() == name)
     }
@@ -59,14 +70,16 @@ pub fn serve(kind: Kind) -> Result<(), LoadError> {
             println!("{}", listener.local_addr()?);
             std::io::stdout().flush()?;
             match kind {
-                Kind::Mock => mock(listener).await,
+                Kind::Mock => mock(listener, Load::new(0, 1)?).await,
+                Kind::MockJobs => mock(listener, Load::new(TRACE_JOBS, 1)?).await,
+                Kind::MockHolding => mock(listener, Load::long_polling(0, 1, HOLD_S)?).await,
                 Kind::Bare => bare(listener).await,
             }
         })
 }
 
-async fn mock(listener: TcpListener) -> Result<(), LoadError> {
-    let world = Load::new(0, 1)?.world;
+async fn mock(listener: TcpListener, load: Load) -> Result<(), LoadError> {
+    let world = load.world;
     let now: Now =
         Arc::new(|| Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::UNIX_EPOCH));
     let router = router(Arc::new(Mutex::new(world)), now, Limits::default());

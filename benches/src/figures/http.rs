@@ -8,7 +8,7 @@ use crate::load::LoadError;
 use crate::process::{cpu_time, resident_bytes};
 use crate::serve::Kind;
 
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 const WARM_UP: usize = 2_000;
 const POLLS: usize = 40_000;
 /// Memory is looked at after so many polls, and after ten times as many.
@@ -20,7 +20,7 @@ struct Measured {
     cpu_per_poll: Duration,
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, LoadError> {
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, LoadError> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?)

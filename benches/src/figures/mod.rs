@@ -4,6 +4,7 @@ mod http;
 mod log;
 mod table;
 mod virtual_time;
+mod wire;
 mod world;
 
 use std::time::{Duration, Instant};
@@ -48,6 +49,14 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "http",
         measure: http::loopback,
+    },
+    Group {
+        name: "ingest",
+        measure: wire::traces,
+    },
+    Group {
+        name: "held",
+        measure: wire::holding,
     },
     Group {
         name: "virtual",

@@ -33,6 +33,8 @@ pub(super) async fn request(Extract(state): Extract<State>, request: Request<Bod
             Err(error) => return reply::error(&error),
         },
     };
+    // A poll may be held for long: only what it says is kept, not the buffer that it was read into.
+    drop((head, body));
     if json && state.hold(&poll.token, &poll.last_update).await {
         return reply::empty(StatusCode::NO_CONTENT);
     }
