@@ -150,6 +150,7 @@ impl Owner {
         mut messages: mpsc::UnboundedReceiver<Message>,
     ) -> ExitReason {
         self.loaded();
+        self.rotation.plan(&self.config);
         let global = self.config.global();
         let served = super::serving::start(
             &self.serving,
@@ -440,6 +441,7 @@ impl Owner {
         match load(&self.options) {
             Ok(config) => {
                 self.config = self.with_renewed_tokens(config);
+                self.rotation.plan(&self.config);
                 self.clients.retain(&self.config);
                 self.loaded();
                 let now = self.now();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use protocol::runners::ResetTokenAnswer;
 
+use super::state::flag;
 use crate::config::{Config, ConfigError, RunnerConfig, Value};
 use crate::job::Flag;
 
@@ -36,6 +37,9 @@ struct Failures {
 /// When which token is replaced, and what has been replaced.
 #[derive(Debug, Default)]
 pub(super) struct Rotation {
+    /// When whose turn is next; [`Rotation::plan`] keeps it, so that a turn of the manager's loop costs
+    /// the same with one entry and with many.
+    turn: Option<(Timestamp, usize)>,
     under_way: Option<TokenKey>,
     /// `FF_DISABLE_AUTOMATIC_TOKEN_ROTATION` ended it for the whole process.
     ended: bool,
@@ -64,11 +68,15 @@ fn due_at(entry: &RunnerConfig) -> Option<Timestamp> {
 }
 
 impl Rotation {
-    /// The entry whose turn is next, and how long that is from now.
-    pub(super) fn next(&self, config: &Config, now: Timestamp) -> Option<(usize, Duration)> {
-        if self.ended || self.under_way.is_some() {
-            return None;
-        }
+    /// When whose turn is next: the time, and the index of the entry in the configuration of the last
+    /// [`Rotation::plan`].
+    pub(super) fn turn(&self) -> Option<(Timestamp, usize)> {
+        let idle = !self.ended && self.under_way.is_none();
+        self.turn.filter(|_| idle)
+    }
+
+    /// Finds the next turn; for every new configuration, and after every answer.
+    pub(super) fn plan(&mut self, config: &Config) {
         let times = config
             .runners()
             .iter()
@@ -81,9 +89,7 @@ impl Rotation {
                     index,
                 ))
             });
-        let (due, index) = times.min()?;
-        let wait = Duration::try_from(due.duration_since(now)).unwrap_or_default();
-        Some((index, wait))
+        self.turn = times.min();
     }
 
     /// Whether an answer is waited for. The process must not end before it: the server may have replaced
@@ -94,9 +100,7 @@ impl Rotation {
 
     /// The turn of an entry has come; `false` if its flag forbids it, and with it all further ones.
     pub(super) fn begin(&mut self, entry: &RunnerConfig) -> bool {
-        let flag = Flag::DisableAutomaticTokenRotation;
-        let disabled = entry.feature_flags.get(flag.name()).copied();
-        if disabled.unwrap_or(flag.default_value()) {
+        if flag(entry, Flag::DisableAutomaticTokenRotation) {
             self.ended = true;
             return false;
         }

@@ -1,5 +1,7 @@
 //! The manager replaces tokens that expire (runner.md 4.4).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -17,19 +19,19 @@ impl Owner {
         if self.shutdown.has_begun() {
             return None;
         }
-        let now = self.options.clock.now();
-        let (_, wait) = self.rotation.next(&self.config, now)?;
+        let (due, _) = self.rotation.turn()?;
+        let wait = Duration::try_from(due.duration_since(self.options.clock.now()));
+        let wait = wait.unwrap_or_default();
         // Looked at again with every turn of the loop, so a clock that is set does no harm.
-        Some(Instant::now() + wait.min(std::time::Duration::from_hours(24)))
+        Some(Instant::now() + wait.min(Duration::from_hours(24)))
     }
 
     /// Asks for a new token, if one is due.
     pub(super) fn rotate(&mut self) {
-        let now = self.options.clock.now();
-        let Some((index, wait)) = self.rotation.next(&self.config, now) else {
+        let Some((due, index)) = self.rotation.turn() else {
             return;
         };
-        if !wait.is_zero() {
+        if due > self.options.clock.now() {
             return;
         }
         let entry = self.config.runners()[index].clone();
@@ -70,6 +72,7 @@ impl Owner {
         let Ok(answer) = outcome else {
             let runner = protocol::token::short(&old.1).to_owned();
             let pause = self.rotation.failed(old, now);
+            self.rotation.plan(&self.config);
             tracing::warn!(
                 runner,
                 "The token could not be replaced; next try in {}",
@@ -80,6 +83,7 @@ impl Owner {
         self.rotation.succeeded(old, &answer, now);
         let config = self.config.clone();
         self.config = self.with_renewed_tokens(config);
+        self.rotation.plan(&self.config);
         self.clients.retain(&self.config);
         let now = self.now();
         self.scheduler
