@@ -38,6 +38,7 @@ pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
     config
         .push(entry)
         .map_err(|error| Failure::Fatal(error.to_string()))?;
+    config.say_idle_keys();
     run(SingleOptions {
         config,
         config_path,

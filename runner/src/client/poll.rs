@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::{Answer, ApiClient, Body, Call, CallError, JSON_STEPS};
 use super::judge::{describe, is_json, status_line};
 use super::outcome::{JobCredentials, JobRequestOutcome, JobRequestResult, ReceivedJob};
+use crate::git::without_credentials;
 
 /// A poll that is sent again and again. Its body is encoded once for each `last_update`, so that a poll of
 /// an idle runner costs no encoding.
@@ -143,7 +144,7 @@ impl ApiClient {
                 tracing::info!(
                     correlation_id,
                     job = payload.id.get(),
-                    repo_url = repo_url_cleaned(&payload),
+                    repo_url = without_credentials(&payload.git_info.get().repo_url.get()),
                     "Checking for jobs... received"
                 );
                 JobRequestResult::Job(Box::new(ReceivedJob {
@@ -178,18 +179,4 @@ fn visible_job(body: &[u8]) -> Option<JobCredentials> {
         id,
         token: token.to_owned(),
     })
-}
-
-/// Clone URL without its credentials.
-fn repo_url_cleaned(payload: &JobPayload) -> String {
-    let info = payload.git_info.get();
-    let url = info.repo_url.as_str();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let authority_end = rest.find('/').unwrap_or(rest.len());
-    match rest[..authority_end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => url.to_owned(),
-    }
 }

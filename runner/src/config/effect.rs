@@ -2,6 +2,7 @@
 
 use super::file::Config;
 use super::section::{Section, Value};
+use crate::job::Flag;
 
 /// Global keys that have an effect, or have none in the official runner either (`user`).
 const GLOBAL: [&str; 10] = [
@@ -18,7 +19,7 @@ const GLOBAL: [&str; 10] = [
 ];
 
 /// Keys of an entry that have an effect.
-const ENTRY: [&str; 36] = [
+const ENTRY: [&str; 35] = [
     "name",
     "limit",
     "output_limit",
@@ -55,7 +56,6 @@ const ENTRY: [&str; 36] = [
     "feature_flags",
     // Its own executor alone reads it, and an executor that is missing is named elsewhere.
     "slot_cgroup_template",
-    "proxy_exec",
 ];
 
 /// Keys deeper inside that have an effect; their tables have others that have none.
@@ -79,6 +79,24 @@ const EXECUTORS: [&str; 9] = [
 ];
 
 impl Config {
+    /// Warns of keys that are unknown, or that this runner does not act on.
+    pub fn say_idle_keys(&self) {
+        let unknown = self.unknown_keys();
+        if !unknown.is_empty() {
+            tracing::warn!(
+                keys = unknown.join(" "),
+                "The configuration has keys that no runner knows"
+            );
+        }
+        let without_effect = self.keys_without_effect();
+        if !without_effect.is_empty() {
+            tracing::warn!(
+                keys = without_effect.join(" "),
+                "The configuration has keys that this runner does not act on"
+            );
+        }
+    }
+
     /// Keys that are set and on which this runner does not act, by their full names, each once.
     pub fn keys_without_effect(&self) -> Vec<String> {
         let mut keys = Vec::new();
@@ -104,9 +122,17 @@ impl Config {
                     add(&format!("runners.{key}"), value, &mut keys);
                 }
             }
-            // What only matters when it is on.
-            if entry.boolean("proxy_exec") == Some(true) {
-                note("runners.proxy_exec".to_owned(), &mut keys);
+        }
+        for (name, on) in self
+            .runners()
+            .iter()
+            .flat_map(|runner| &runner.feature_flags)
+        {
+            // One that has its default changes nothing.
+            let idle = Flag::by_name(name)
+                .is_some_and(|flag| *on != flag.default_value() && !flag.has_effect());
+            if idle {
+                note(format!("runners.feature_flags.{name}"), &mut keys);
             }
         }
         keys

@@ -267,6 +267,18 @@ fn durations() {
     }
 }
 
+/// A feature flag without effect is named when it is not as it would be without the file.
+#[test]
+fn flags_without_effect_are_named() {
+    let text = "[[runners]]\nexecutor = 'shell'\n[runners.feature_flags]\nFF_RESOLVE_FULL_TLS_CHAIN = true\n\
+        FF_USE_FASTZIP = true\nFF_HASH_CACHE_KEYS = false\nFF_SCRIPT_SECTIONS = true\nFF_TIMESTAMPS = false\n";
+    let config = Config::parse_with(text, &|_| None).unwrap();
+    assert_eq!(
+        config.keys_without_effect(),
+        ["runners.feature_flags.FF_RESOLVE_FULL_TLS_CHAIN"]
+    );
+}
+
 /// Named are keys that are set; not those of other executors, nor empty ones.
 #[test]
 fn keys_without_effect_are_named() {

@@ -14,7 +14,7 @@ pub use cleanup::{cleanup, clear_worktree, reject_credentials};
 pub use config::export_global_config;
 pub use context::GitContext;
 pub use get_sources::{finish, get_sources};
-pub use url::{Remote, RemoteUrl};
+pub use url::{Remote, RemoteUrl, without_credentials};
 
 /// Why the script of `get_sources` cannot be written (RUN-JOB-29).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -13,6 +13,11 @@ pub struct RemoteUrl {
     pub path: String,
 }
 
+/// A URL without user and password, for logs and pages; as it is if it has no scheme.
+pub fn without_credentials(url: &str) -> String {
+    RemoteUrl::parse(url).map_or_else(|| url.to_owned(), |url| url.without_user())
+}
+
 impl RemoteUrl {
     /// Takes `url` apart; `None` if it has no scheme.
     pub fn parse(url: &str) -> Option<Self> {

@@ -95,6 +95,34 @@ flags! {
     UseNativeContainerStop = "FF_USE_NATIVE_CONTAINER_STOP", false;
 }
 
+impl Flag {
+    /// Whether this runner acts on the flag. Those of executors, caches and artifacts that are not there
+    /// have no effect.
+    pub fn has_effect(self) -> bool {
+        matches!(
+            self,
+            Flag::DisableAutomaticTokenRotation
+                | Flag::EnableBashExitCodeCheck
+                | Flag::EnableJobCleanup
+                | Flag::ExportHighCardinalityMetrics
+                | Flag::GitUrlsWithoutTokens
+                | Flag::MaskAllDefaultTokens
+                | Flag::PosixlyCorrectEscapes
+                | Flag::ScriptSections
+                | Flag::Timestamps
+                | Flag::UseAdaptiveRequestConcurrency
+                | Flag::UseDynamicTraceForceSendInterval
+                | Flag::UseExponentialBackoffStageRetry
+                | Flag::UseGitBundleUris
+                | Flag::UseGitNativeClone
+                | Flag::UseGitProactiveAuth
+                | Flag::UseGitalyCorrelationId
+                | Flag::UseJobRouter
+                | Flag::UseLegacyBashEval
+        )
+    }
+}
+
 /// The resolved values of all flags for one job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flags {

@@ -8,6 +8,7 @@ use protocol::{FailureReason, JobPayload};
 use super::families::Families;
 use super::jobs::{JobWatch, Jobs};
 use super::requests::RequestObserver;
+use crate::git::without_credentials;
 use crate::host;
 use crate::logging::{Level, Log};
 
@@ -275,6 +276,11 @@ impl Metrics {
 
     /// Sets the gauges that the scheduler has.
     pub fn set_gauges(&self, entries: &[EntryGauges], concurrent: i64, workers: usize) {
+        let _reading = self
+            .0
+            .reading
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let families = self.families();
         families.concurrent.set(concurrent);
         families.slots.set(workers as i64);
@@ -384,14 +390,7 @@ impl Metrics {
 /// Page of a job: its repository, without credentials and `.git`.
 fn job_url(payload: &JobPayload) -> String {
     let url = payload.git_info.get().repo_url.get();
-    let url = match url.split_once("://") {
-        Some((scheme, rest)) => {
-            let path = rest.find('/').unwrap_or(rest.len());
-            let host = rest[..path].rfind('@').map_or(0, |at| at + 1);
-            format!("{scheme}://{}", &rest[host..])
-        }
-        None => url,
-    };
+    let url = without_credentials(&url);
     let repository = url.strip_suffix(".git").unwrap_or(&url);
     format!("{repository}/-/jobs/{}", payload.id.get())
 }

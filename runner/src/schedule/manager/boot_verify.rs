@@ -16,10 +16,10 @@ use super::polling::Message;
 use super::records::job_ended;
 use super::state::job_config;
 use crate::config::{Config, RunnerConfig};
-use crate::job::{self, Interrupt, JobIds, JobRun, JobSignals, JobTls};
+use crate::job::{self, Interrupt, JobIds, JobRun, JobSignals, JobTls, LogSettings};
 use crate::logging::{self, runner_span};
 use crate::schedule::{ExecutorRequest, ExitReason, Signal};
-use crate::trace::{JobLog, LogOptions};
+use crate::trace::{JobLog, LogOptions, Masks};
 
 /// `timeout` when none is configured.
 const DEFAULT_TIMEOUT: Duration = Duration::from_mins(5);
@@ -142,15 +142,19 @@ async fn verify(options: &ManagerOptions, canary: &Canary, id: i64) -> Result<()
     let spool = SpoolKind::Memory
         .spool()
         .map_err(|error| failed(&error.to_string()))?;
+    let config = job_config(entry);
+    let settings = LogSettings::new(&payload, &config);
     let log_options = LogOptions {
         trace_sections: false,
+        masks: Masks::new(&settings.phrases, &settings.token_prefixes),
+        limit_bytes: entry.output_limit,
         ..LogOptions::default()
     };
     let log = JobLog::new(log_options, Arc::clone(&options.clock), spool);
     let payload = Arc::new(payload);
     let run = JobRun {
         payload: Arc::clone(&payload),
-        config: job_config(entry),
+        config,
         host: options.host.clone(),
         ids: JobIds::default(),
         log: Arc::new(log.clone()),

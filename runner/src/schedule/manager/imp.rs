@@ -208,6 +208,8 @@ impl Owner {
                 () = until(look) => self.look(),
             }
         }
+        // The server knows the old token no more, and nobody looks at the file again.
+        self.save_tokens();
         let reason = self.shutdown.reason();
         if reason == ExitReason::Finished {
             self.say_end();

@@ -4,6 +4,7 @@ use protocol::JobPayload;
 
 use super::state::is_adaptive;
 use crate::config::Config;
+use crate::git::without_credentials;
 
 /// The warning about long polling (runner.md 4.2, RUN-SCH-15); `None` without an issue.
 pub(super) fn long_polling_warning(config: &Config) -> Option<String> {
@@ -84,17 +85,6 @@ pub(super) fn job_list(text: &'static str, payload: &JobPayload, builds: usize, 
         time_in_queue_seconds = in_queue as i64,
         "{text}"
     );
-}
-
-/// A URL without user and password.
-fn without_credentials(url: &str) -> String {
-    match url.split_once("://") {
-        Some((scheme, rest)) => match rest.split_once('@') {
-            Some((user, host)) if !user.contains('/') => format!("{scheme}://{host}"),
-            _ => url.to_owned(),
-        },
-        None => url.to_owned(),
-    }
 }
 
 #[cfg(test)]

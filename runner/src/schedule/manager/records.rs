@@ -78,20 +78,7 @@ impl Owner {
         if let Some(text) = lines::long_polling_warning(&self.config) {
             tracing::warn!(builds, max_builds, "{text}");
         }
-        let unknown = self.config.unknown_keys();
-        if !unknown.is_empty() {
-            tracing::warn!(
-                keys = unknown.join(" "),
-                "The configuration has keys that no runner knows"
-            );
-        }
-        let without_effect = self.config.keys_without_effect();
-        if !without_effect.is_empty() {
-            tracing::warn!(
-                keys = without_effect.join(" "),
-                "The configuration has keys that this runner does not act on"
-            );
-        }
+        self.config.say_idle_keys();
     }
 
     pub(super) fn say_start(&self) {

@@ -119,6 +119,26 @@ async fn a_flag_ends_the_rotation() {
     assert_eq!(resets(&server), []);
 }
 
+/// A new token that could not be written is written at the latest when the process ends.
+#[tokio::test(start_paused = true)]
+async fn the_new_token_is_saved_at_the_end() {
+    let server = Server::new(Vec::new());
+    *server.resets.lock().unwrap() = vec![fresh("glrt-b", 100_000)];
+    let old = entry("a", "glrt-a", &lifetime(20));
+    let run = start(&server, &old);
+    let config = Arc::new(run.config.clone());
+    // Broken in the moment of the rotation, and good again when the process is told to end.
+    tokio::time::sleep(Duration::from_millis(14_500)).await;
+    config.set(Some("concurrent =\n".to_owned()));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(resets(&server).len(), 1);
+    config.set(Some(old));
+    run.signals.send(Signal::Quit).await.unwrap();
+    run.end.await.unwrap();
+    let saved = config.text().unwrap();
+    assert!(saved.contains("glrt-b"), "{saved}");
+}
+
 /// An edit that was not read yet survives, and a file that comes back with the old token gets the new one.
 #[tokio::test(start_paused = true)]
 async fn the_new_token_is_never_lost() {
