@@ -134,22 +134,30 @@ impl Faults {
             return (None, request);
         }
         let (head, body) = request.into_parts();
-        let (start, rest) = read_start(body.into_data_stream()).await;
+        let (start, broken, rest) = read_start(body.into_data_stream()).await;
         let runner = token_of(&head.headers, &start).and_then(|token| self.runner_of_token(&token));
-        let body = stream::iter([Ok(start)]).chain(rest);
+        let start = std::iter::once(Ok(start)).chain(broken.map(Err));
+        let body = stream::iter(start).chain(rest);
         (runner, Request::from_parts(head, Body::from_stream(body)))
     }
 }
 
-/// The first bytes of a body, and the rest of it.
-async fn read_start(mut body: BodyDataStream) -> (Bytes, BodyDataStream) {
+/// The first bytes of a body, the error with which it broke off there, and the rest of it.
+async fn read_start(mut body: BodyDataStream) -> (Bytes, Option<axum::Error>, BodyDataStream) {
     let mut start = Vec::new();
+    let mut broken = None;
     while start.len() < TOKEN_WITHIN
-        && let Some(Ok(bytes)) = body.next().await
+        && let Some(part) = body.next().await
     {
-        start.extend_from_slice(&bytes);
+        match part {
+            Ok(bytes) => start.extend_from_slice(&bytes),
+            Err(error) => {
+                broken = Some(error);
+                break;
+            }
+        }
     }
-    (start.into(), body)
+    (start.into(), broken, body)
 }
 
 /// The token in a JSON or form body.

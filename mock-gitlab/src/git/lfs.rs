@@ -11,13 +11,14 @@ use axum::body::Body;
 use axum::response::Response;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio_util::io::ReaderStream;
 
 use super::backend::plain;
+use crate::http::timed_out;
 
 /// Batch call, behind the repository.
 pub(super) const BATCH: &str = "info/lfs/objects/batch";
@@ -83,11 +84,21 @@ struct Object {
 /// Says where each object of a batch is. `base` is the repository's URL.
 pub(super) async fn batch(repository: &Path, base: &str, request: Request<Body>) -> Response {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAX_BATCH).collect().await else {
-        return answer(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            &json!({ "message": "the batch is too long" }),
-        );
+    let body = match Limited::new(body, MAX_BATCH).collect().await {
+        Ok(body) => body,
+        Err(error) => {
+            let (status, message) = if error.is::<LengthLimitError>() {
+                (StatusCode::PAYLOAD_TOO_LARGE, "the batch is too long")
+            } else if timed_out(&*error) {
+                (
+                    StatusCode::REQUEST_TIMEOUT,
+                    "the batch did not come in time",
+                )
+            } else {
+                (StatusCode::BAD_REQUEST, "the batch broke off")
+            };
+            return answer(status, &json!({ "message": message }));
+        }
     };
     let batch: Batch = match serde_json::from_slice(&body.to_bytes()) {
         Ok(batch) => batch,

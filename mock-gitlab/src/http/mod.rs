@@ -31,7 +31,7 @@ use crate::world::World;
 
 pub use api::Api;
 pub use artifacts::ArtifactStore;
-pub(crate) use parameters::personal_access_token;
+pub(crate) use parameters::{personal_access_token, timed_out};
 pub use state::{Limits, Peer};
 
 /// The time on the server.

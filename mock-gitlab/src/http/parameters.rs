@@ -33,7 +33,7 @@ pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Respons
 }
 
 /// Whether a body failed because its sender was too slow.
-pub(super) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn timed_out(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         let io = error.downcast_ref::<std::io::Error>();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{MockApi, ROOT};
-use crate::http::personal_access_token;
+use crate::http::{personal_access_token, timed_out};
 use crate::world::World;
 
 /// Longest body of a call, bytes.
@@ -77,6 +77,10 @@ pub(super) async fn raw_body(body: Body, limit: usize) -> Result<bytes::Bytes, R
         Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             format!("the body is longer than {limit} bytes"),
+        )),
+        Err(error) if timed_out(&*error) => Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come in time".to_owned(),
         )),
         Err(_) => Err(Refusal::bad_request("the body broke off")),
     }

@@ -120,8 +120,9 @@ fn feed(api: MockApi, after: u64) -> impl Stream<Item = Result<sse::Event, Infal
 impl Feed {
     fn fill(&mut self) {
         let list = read(&self.api, self.after);
-        // A world that was reset counts from the beginning.
-        self.after = list.events.last().map_or(self.after, |event| event.seq);
+        // What is forgotten has been told of, also where nothing has come since.
+        let told = self.after.saturating_add(list.forgotten);
+        self.after = list.events.last().map_or(told, |event| event.seq);
         if list.forgotten > 0 {
             let gap = sse::Event::default().event("forgotten");
             self.ready.push_back(gap.data(list.forgotten.to_string()));

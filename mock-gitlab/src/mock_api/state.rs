@@ -112,6 +112,16 @@ pub(super) async fn put(State(api): State<MockApi>, request: Body) -> Result<Res
     drop(bytes);
     let world = World::of_snapshot(snapshot.world)
         .map_err(|error| Refusal::bad_request(format!("world: {error}")))?;
+    // Without him nobody could ever call this again.
+    if !world
+        .user(api.admin)
+        .is_some_and(|user| user.admin && !user.blocked)
+    {
+        return Err(Refusal::bad_request(format!(
+            "world: user {} has to be an administrator who is not blocked: the server's own token is his",
+            api.admin
+        )));
+    }
     let mut files = Vec::new();
     for file in snapshot.files {
         let (job, file_type) = (file.job, &file.file_type);

@@ -300,6 +300,33 @@ async fn events() {
     assert_eq!(list["forgotten"], newest - 2);
 }
 
+/// A gap is told of once, also where nothing has come since, as after a reset.
+#[tokio::test]
+async fn a_gap_is_told_of_once() {
+    let caller = Caller::new();
+    let project = caller.gitlab.project("demo").create().unwrap();
+    project.job("a").create().unwrap().cancel().unwrap();
+    let (status, _) = caller.call("POST", "/reset", Value::Null).await;
+    assert_eq!(status, 204);
+    let address = caller.gitlab.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_mins(1)))
+        .unwrap();
+    let token = caller.gitlab.admin_token();
+    let head = format!(
+        "GET /api/mock/v1/events/stream HTTP/1.1\r\nHost: x\r\nPrivate-Token: {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == "event: forgotten"));
+    let project = caller.gitlab.project("other").create().unwrap();
+    project.job("b").create().unwrap().cancel().unwrap();
+    // The next event is a real one.
+    let next = lines.find(|line| line.starts_with("event: ")).unwrap();
+    assert_ne!(next, "event: forgotten");
+}
+
 /// A snapshot is taken, the world goes on, and is as before when it is put in; a reset brings the
 /// beginning.
 #[tokio::test]
