@@ -27,6 +27,30 @@ async fn a_created_token_is_verified_and_written() {
         .unwrap();
     assert_eq!(time.len(), "2026-11-25T03:42:18Z".len(), "{time}");
     assert!(time.ends_with('Z'), "{time}");
+    // Of this moment, in UTC, wherever the machine is.
+    let begin = jiff::Timestamp::now();
+    let tokyo = desk.path("tokyo.toml").display().to_string();
+    let args = [
+        "register",
+        "-n",
+        "-c",
+        &tokyo,
+        "--url",
+        &desk.url(),
+        "--token",
+        TOKEN,
+    ];
+    let args = [&args[..], &["--executor", "shell"]].concat();
+    desk.run_with(&args, &[("TZ", "Asia/Tokyo")], "").ended(0);
+    let saved = desk.read("tokyo.toml");
+    let mut lines = saved.lines();
+    let time = lines.find_map(|line| line.trim().strip_prefix("token_obtained_at = "));
+    let time: jiff::Timestamp = time.unwrap().parse().unwrap();
+    assert!(time.as_second() >= begin.as_second() && time <= jiff::Timestamp::now());
+    desk.server.reset().await;
+    desk.welcoming().await;
+    desk.register(&["--executor", "shell", "--name", "vm"])
+        .ended(0);
     let seen = desk.seen().await;
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].0, "POST /runners/verify");

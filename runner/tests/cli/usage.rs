@@ -75,7 +75,9 @@ async fn the_file_comes_from_option_variable_or_default() {
     let desk = Desk::new().await;
     let (one, two) = (desk.write("one.toml", ""), desk.write("two.toml", ""));
     let env = [("CONFIG_FILE", two.as_str())];
+    let broken = desk.write("broken.toml", "concurrent =\n");
     for command in [
+        "run",
         "list",
         "lint",
         "verify",
@@ -92,8 +94,10 @@ async fn the_file_comes_from_option_variable_or_default() {
         };
         let mut args = vec![command];
         args.extend(more);
-        // The id is made beside the file that was used; `lint` makes none.
-        desk.run_with(&args, &env, "");
+        // Each of them meets the file that cannot be read.
+        let ran = desk.run_with(&args, &[("CONFIG_FILE", broken.as_str())], "");
+        let met = ran.stderr.contains("(last key \"concurrent\")");
+        assert!(met, "{command}: {ran:?}");
     }
     desk.run_with(&["list"], &env, "")
         .ended(0)
@@ -150,6 +154,26 @@ async fn level_and_format_come_from_the_command_line() {
         ran.stderr.contains("\"msg\":\"Configuration loaded\""),
         "{ran:?}"
     );
+    // A record that is written after the file was read, which says `error`.
+    for (args, env) in [
+        (&["--debug", "run", "-c", &config][..], &[][..]),
+        (
+            &["--log-level", "error", "--debug", "run", "-c", &config],
+            &[],
+        ),
+        (&["run", "-c", &config], &[("RUNNER_DEBUG", "true")]),
+    ] {
+        let env: Vec<_> = env
+            .iter()
+            .copied()
+            .chain([("LOG_FORMAT", "json")])
+            .collect();
+        let ran = desk.run_with(args, &env, "");
+        assert!(
+            ran.stderr.contains("Configuration loaded"),
+            "{args:?}: {ran:?}"
+        );
+    }
     for (args, env) in [
         (&["--debug", "list", "-c", &config][..], &[][..]),
         (

@@ -61,8 +61,6 @@ async fn repeated_as_it_was() {
 /// 301, 302 and 303 turn a POST into a GET without body, and the answer to that counts. At most ten
 /// requests. Without `Location` the answer stands. On PATCH, PUT and DELETE the answer stands too, and is
 /// a failure, where the official runner loses what it sent (`docs/differences.md`).
-///
-/// Proves WIRE-CON-20.
 #[tokio::test(start_paused = true)]
 async fn turned_into_a_get() {
     for status in [301, 302, 303] {
@@ -124,8 +122,6 @@ async fn turned_into_a_get() {
 }
 
 /// Ten requests, then no answer; nine hops are fine. That is no reason for another attempt.
-///
-/// Proves WIRE-CON-20.
 #[tokio::test(start_paused = true)]
 async fn at_most_ten_requests() {
     for (hops, expected) in [(9, "NoJob"), (10, "Failed"), (50, "Failed")] {

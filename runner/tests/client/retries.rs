@@ -110,6 +110,7 @@ async fn pauses_without_headers() {
     let server = Memory::list(vec![Reply::status(500)]);
     let client = server.client();
     let mut distinct = std::collections::BTreeSet::new();
+    let mut longest = [0; 4];
     for _ in 0..20 {
         let from = server.seen().len();
         poll(&client).await;
@@ -120,9 +121,16 @@ async fn pauses_without_headers() {
             // The clock of tokio ticks in milliseconds and never early.
             assert!((100..=most + 1).contains(pause), "{pauses:?}");
         }
+        for (longest, pause) in longest.iter_mut().zip(&pauses) {
+            *longest = (*longest).max(*pause);
+        }
         distinct.insert(pauses);
     }
     assert!(distinct.len() > 1, "the pauses are jittered");
+    // They use the room that they have, so it doubles.
+    for (longest, least) in longest.iter().zip([100, 150, 300, 600]) {
+        assert!(*longest >= least, "{longest} in 20 calls, expected {least}");
+    }
 }
 
 /// The fifth answer is the last: what its headers ask for is not waited for. After a redirect the next

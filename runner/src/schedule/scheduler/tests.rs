@@ -123,8 +123,6 @@ fn the_adaptive_limit() {
 /// Goal: first the job slot, then the request slot, then the request; a step that fails leaves nothing
 /// taken, and none of the later ones is tried. No executor has anything to acquire, and no session
 /// server is there, so these two steps are empty.
-///
-/// Proves RUN-SCH-05.
 #[test]
 fn the_order_of_slots() {
     // Both slots are missing: the job slot is asked first.
