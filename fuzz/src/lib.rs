@@ -15,6 +15,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target with its name, which is also the folder of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("expression", targets::expression),
     ("log", targets::log),
     ("payload", targets::payload),
     ("ranges", targets::ranges),

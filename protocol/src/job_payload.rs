@@ -149,8 +149,6 @@ object! {
         key: String,
         /// Typed value.
         value: InputValue,
-        /// Masked in the log.
-        sensitive: bool,
     }
 }
 
@@ -162,6 +160,8 @@ object! {
         type_: String,
         /// The value itself.
         content: Value,
+        /// Must not be shown; expressions with such a value are refused. Not sent by servers so far.
+        sensitive: bool,
     }
 }
 

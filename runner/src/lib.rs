@@ -5,7 +5,7 @@
 //! - [`cli`]: commands and options; [`config`]: `config.toml` in and out; [`logging`]: the process log.
 //! - [`client`]: the HTTP dialogue with GitLab: transport, retries, judging of answers.
 //! - [`schedule`]: what to poll and when: a pure scheduler and the manager that drives it.
-//! - [`job`]: the life of one job: stages, timeouts, cancel, results.
+//! - [`job`]: the life of one job: stages, timeouts, cancel, results; [`moa`]: the language of its inputs.
 //! - [`executor`]: where stages run; [`shell`] and [`git`]: the scripts that they run.
 //! - [`metrics`]: metrics, and the server for them and for debug pages.
 //! - [`trace`]: the log pipeline (mask, stamp, limit, spool) and its delivery.
@@ -24,6 +24,7 @@ pub mod host;
 pub mod job;
 pub mod logging;
 pub mod metrics;
+pub mod moa;
 pub mod random;
 pub mod schedule;
 pub mod shell;

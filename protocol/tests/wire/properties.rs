@@ -151,9 +151,9 @@ fn input() -> impl Strategy<Value = JobInput> {
             value: InputValue {
                 type_: type_.into(),
                 content: content.into(),
+                sensitive,
             }
             .into(),
-            sensitive,
         }
     })
 }

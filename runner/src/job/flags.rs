@@ -104,6 +104,7 @@ impl Flag {
             Flag::DisableAutomaticTokenRotation
                 | Flag::EnableBashExitCodeCheck
                 | Flag::EnableJobCleanup
+                | Flag::EnableJobInputsInterpolation
                 | Flag::ExportHighCardinalityMetrics
                 | Flag::GitUrlsWithoutTokens
                 | Flag::MaskAllDefaultTokens

@@ -11,6 +11,7 @@ mod directories;
 mod environment;
 mod flags;
 pub mod go_duration;
+mod inputs;
 mod log;
 mod log_settings;
 mod request;
@@ -24,6 +25,7 @@ mod variables;
 
 pub use directories::{Directories, DirectoryInput, clean as clean_path};
 pub use flags::{Flag, Flags};
+pub use inputs::{InputError, Interpolations};
 pub use log::LogSink;
 pub use log_settings::LogSettings;
 pub use request::{

@@ -5,6 +5,7 @@ use std::time::Duration;
 use protocol::{FailureReason, JobPayload};
 use tokio_util::sync::CancellationToken;
 
+use super::inputs::Interpolations;
 use super::log::LogSink;
 use crate::executor::Executor;
 use crate::host::Host;
@@ -142,6 +143,8 @@ pub struct JobOutcome {
     pub failure: Option<JobFailure>,
     /// Whether the job came as far as its user script.
     pub reached_script: bool,
+    /// What became of the expressions with job inputs.
+    pub inputs: Interpolations,
 }
 
 /// Why a job failed.

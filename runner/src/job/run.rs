@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::environment::{self, VariableInput};
-use super::flags::Flags;
+use super::flags::{Flag, Flags};
+use super::inputs::Interpolations;
 use super::request::{JobFailure, JobOutcome, JobRun};
 use super::settings::Settings;
 use super::stages::Stages;
@@ -30,7 +31,8 @@ const STUCK: Duration = Duration::from_mins(5);
 /// executor has been told to finish and to clean up when this returns.
 pub async fn run(mut job: JobRun) -> JobOutcome {
     let phase = PhaseCell::default();
-    let outcome = live(&mut job, &phase).await;
+    let mut inputs = Interpolations::default();
+    let outcome = live(&mut job, &phase, &mut inputs).await;
     job.executor.finish().await;
     job.executor.cleanup().await;
     match &outcome {
@@ -45,6 +47,7 @@ pub async fn run(mut job: JobRun) -> JobOutcome {
     JobOutcome {
         failure: outcome.err(),
         reached_script: phase.get() != Phase::Before,
+        inputs,
     }
 }
 
@@ -63,10 +66,27 @@ pub(super) fn failure(error: &ExecutorError) -> JobFailure {
     }
 }
 
-/// Everything between the header and the result line.
-async fn live(job: &mut JobRun, phase: &PhaseCell) -> Result<(), JobFailure> {
+/// Everything up to the result line. Inputs that cannot be expanded leave no header, as the official
+/// runner does it.
+async fn live(
+    job: &mut JobRun,
+    phase: &PhaseCell,
+    inputs: &mut Interpolations,
+) -> Result<(), JobFailure> {
     let mut warnings = Vec::new();
     let flags = environment::flags(&job.payload, &job.config, &mut warnings);
+    if flags.is_on(Flag::EnableJobInputsInterpolation) && !job.payload.inputs.as_slice().is_empty()
+    {
+        // Only here is the payload changed; without inputs nothing is copied.
+        *inputs = super::inputs::expand(Arc::make_mut(&mut job.payload));
+        if let Some(error) = &inputs.failure {
+            return Err(JobFailure {
+                message: error.message.clone(),
+                reason: FailureReason::RunnerConfigurationError,
+                exit_code: 0,
+            });
+        }
+    }
     header(job, &flags);
     let secrets = super::secrets::resolve(&job.payload, job.log.as_ref())?;
 

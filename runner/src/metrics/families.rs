@@ -72,6 +72,8 @@ pub(super) struct Families {
     pub(super) config_saving_error: IntCounter,
     pub(super) errors: IntCounterVec,
     pub(super) failed_jobs: IntCounterVec,
+    pub(super) inputs: IntCounter,
+    pub(super) input_failures: IntCounterVec,
     pub(super) job_duration: HistogramVec,
     pub(super) job_mode: IntCounterVec,
     pub(super) job_stage_duration: HistogramVec,
@@ -167,6 +169,15 @@ impl Families {
                 "gitlab_runner_failed_jobs_total",
                 "Total number of failed jobs",
                 &["runner", "runner_name", "failure_reason", "mode"],
+            ),
+            inputs: make.counter(
+                "gitlab_runner_job_inputs_interpolations_total",
+                "Total number of job input interpolations where expressions were actually used (output differs from input)",
+            ),
+            input_failures: make.counters(
+                "gitlab_runner_job_inputs_interpolation_failures_total",
+                "Total number of failed job input interpolations, labeled by error type",
+                &["error_type"],
             ),
             job_duration: make.histograms(
                 "gitlab_runner_job_duration_seconds",
@@ -342,10 +353,6 @@ impl ProcessFamilies {
 /// Series of parts that this runner does not have, so that dashboards find them: what they count never
 /// happens here, they stay 0 (docs/differences.md).
 fn absent(make: &Maker<'_>) {
-    make.counter(
-        "gitlab_runner_job_inputs_interpolations_total",
-        "Total number of job input interpolations where expressions were actually used (output differs from input)",
-    );
     let router = "gitlab_runner_job_router_";
     make.gauge(
         &format!("{router}circuit_breaker_state"),

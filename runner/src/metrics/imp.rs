@@ -10,6 +10,7 @@ use super::jobs::{JobWatch, Jobs};
 use super::requests::RequestObserver;
 use crate::git::without_credentials;
 use crate::host;
+use crate::job::Interpolations;
 use crate::logging::{Level, Log};
 
 /// How jobs run here; `steps`, the other mode, is not there.
@@ -263,6 +264,16 @@ impl Metrics {
                 .with_label_values(&[&entry.runner, &entry.runner_name, reason.as_str(), MODE])
                 .inc();
             self.processing_failed(entry, "job_failure");
+        }
+    }
+
+    /// Expressions with job inputs were replaced, or could not be.
+    pub fn inputs(&self, interpolations: &Interpolations) {
+        let families = self.families();
+        families.inputs.inc_by(interpolations.count);
+        if let Some(failure) = &interpolations.failure {
+            let label = [failure.error_type];
+            families.input_failures.with_label_values(&label).inc();
         }
     }
 

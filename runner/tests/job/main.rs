@@ -3,6 +3,7 @@
 
 mod git;
 mod hooks;
+mod inputs;
 mod order;
 mod processes;
 mod shell;

@@ -17,7 +17,8 @@ use super::watched::Watched;
 use crate::client::{ApiClient, JobCredentials, JobRequestResult, ReceivedJob, ResetOutcome};
 use crate::executor::ManagerLines;
 use crate::job::{
-    self, Flag, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals, JobTls, LogSettings,
+    self, Flag, Interpolations, Interrupt, JobFailure, JobIds, JobOutcome, JobRun, JobSignals,
+    JobTls, LogSettings,
 };
 use crate::logging;
 use crate::metrics::{JobState, JobWatch, Metrics};
@@ -303,6 +304,7 @@ impl Worker {
                         exit_code: 0,
                     }),
                     reached_script: true,
+                    inputs: Interpolations::default(),
                 }
             }
         };
@@ -316,6 +318,7 @@ impl Worker {
             reason,
             outcome.reached_script,
         );
+        self.metrics.inputs(&outcome.inputs);
         job_ended(outcome.failure.as_ref(), duration);
         let Some(failure) = outcome.failure else {
             return (JobResult::success(), None);
