@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod determinism;
+mod killed;
 mod newcomer;
 mod program;
 mod replays;

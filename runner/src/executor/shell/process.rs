@@ -51,8 +51,8 @@ pub(super) async fn run(
     let (name, arguments) = program
         .split_first()
         .ok_or_else(|| failed(&"no shell is configured"))?;
-    // A file instead of a pipe: a shell reads a pipe byte by byte. It has no name, so nobody can open it.
-    let mut input = tempfile::tempfile().map_err(|error| failed(&error))?;
+    // A file instead of a pipe: a shell reads a pipe byte by byte.
+    let mut input = watchdog.script_file().map_err(|error| failed(&error))?;
     input
         .write_all(script.as_bytes())
         .and_then(|()| input.rewind())
@@ -68,7 +68,7 @@ pub(super) async fn run(
     let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
         return Err(failed(&"no process id"));
     };
-    let _guard = watchdog.watch(id);
+    let group = watchdog.watch(id);
 
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended = async {
@@ -97,6 +97,7 @@ pub(super) async fn run(
             }
         }
     };
+    group.ended();
     judge(status.map_err(|error| ExecutorError::system(error.to_string()))?)
 }
 
