@@ -11,6 +11,8 @@ use super::outcome::{
     CallFailure, RegisterOutcome, ResetOutcome, UnregisterOutcome, VerifyOutcome,
 };
 
+use super::redirect::Secret;
+
 /// Result of a call as wire.md 1.7 has it.
 enum Judged<T> {
     /// The expected success code, and its body decoded.
@@ -27,7 +29,7 @@ impl ApiClient {
         let call = self.runner_call(
             Method::POST,
             path::RUNNERS,
-            Body::json(request),
+            Body::json(request, Secret::Token),
             true,
             &request.token,
         );
@@ -49,7 +51,7 @@ impl ApiClient {
         let mut call = self.runner_call(
             Method::POST,
             path::RUNNERS_VERIFY,
-            Body::json(request),
+            Body::json(request, Secret::Token),
             true,
             &request.token,
         );
@@ -63,7 +65,7 @@ impl ApiClient {
             let mut call = self.runner_call(
                 Method::POST,
                 path::RUNNERS_VERIFY,
-                Body::json(request),
+                Body::json(request, Secret::Token),
                 true,
                 &request.token,
             );
@@ -143,7 +145,7 @@ impl ApiClient {
         let mut call = self.runner_call(
             Method::POST,
             path::RUNNERS_RESET_AUTHENTICATION_TOKEN,
-            Body::json(&body),
+            Body::json(&body, Secret::Token),
             true,
             "",
         );
@@ -156,7 +158,8 @@ impl ApiClient {
     /// is `null`.
     pub async fn reset_token_by_id(&self, id: i64, personal_access_token: &str) -> ResetOutcome {
         let path = path::reset_by_id(id);
-        let mut call = self.runner_call(Method::POST, &path, Body::json(&()), true, "");
+        let mut call =
+            self.runner_call(Method::POST, &path, Body::json(&(), Secret::None), true, "");
         call.token = Some((header::PRIVATE_TOKEN, personal_access_token));
         let ended = self.call(call).await;
         self.outcome::<ResetTokenAnswer>(&Method::POST, ended, StatusCode::CREATED, &RESET)
@@ -193,7 +196,13 @@ impl ApiClient {
             token: token.to_owned(),
             system_id: system_id.to_owned(),
         };
-        let call = self.runner_call(Method::DELETE, path, Body::json(&body), false, token);
+        let call = self.runner_call(
+            Method::DELETE,
+            path,
+            Body::json(&body, Secret::Token),
+            false,
+            token,
+        );
         let ended = self.call(call).await;
         let correlation_id = ended.correlation_id.clone();
         let judged = match ended.answer {

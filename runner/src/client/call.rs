@@ -8,7 +8,7 @@ use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
 use super::authorization::basic_authorization;
-use super::redirect::{self, MAX_REQUESTS, Redirect};
+use super::redirect::{self, MAX_REQUESTS, Redirect, Secret};
 use super::retry::{self, RetryAdvice};
 use super::router::Discovered;
 use super::tls::TlsData;
@@ -61,20 +61,23 @@ pub(super) struct Call<'a> {
 pub(super) struct Body {
     pub(super) content_type: &'static str,
     pub(super) bytes: Bytes,
+    /// What whoever gets it learns.
+    pub(super) secret: Secret,
 }
 
 impl Body {
     /// A JSON body. Types of the protocol always encode.
-    pub(super) fn json(value: &impl serde::Serialize) -> Option<Self> {
+    pub(super) fn json(value: &impl serde::Serialize, secret: Secret) -> Option<Self> {
         let bytes = serde_json::to_vec(value).ok()?;
-        Some(Body::encoded_json(bytes.into()))
+        Some(Body::encoded_json(bytes.into(), secret))
     }
 
     /// A JSON body that is encoded already.
-    pub(super) fn encoded_json(bytes: Bytes) -> Self {
+    pub(super) fn encoded_json(bytes: Bytes, secret: Secret) -> Self {
         Body {
             content_type: "application/json",
             bytes,
+            secret,
         }
     }
 }
@@ -233,7 +236,8 @@ impl ApiClient {
             waits: false,
         };
         let begin = tokio::time::Instant::now();
-        let work = self.attempts(&call, &mut ended);
+        let observed = self.observer.as_ref().zip(Endpoint::of(&call.path));
+        let work = self.attempts(&call, observed, &mut ended);
         match call.cancel {
             None => work.await,
             Some(cancel) => {
@@ -254,7 +258,7 @@ impl ApiClient {
                 id.clone_into(&mut ended.correlation_id);
             }
         }
-        if let Some((observer, endpoint)) = self.observer.as_ref().zip(Endpoint::of(&call.path)) {
+        if let Some((observer, endpoint)) = observed {
             let status = match &ended.answer {
                 Ok(answer) => i32::from(answer.status.as_u16()),
                 Err(_) => -1,
@@ -264,8 +268,12 @@ impl ApiClient {
         ended
     }
 
-    async fn attempts(&self, call: &Call<'_>, ended: &mut Ended) {
-        let observed = self.observer.as_ref().zip(Endpoint::of(&call.path));
+    async fn attempts(
+        &self,
+        call: &Call<'_>,
+        observed: Option<(&RequestObserver, Endpoint)>,
+        ended: &mut Ended,
+    ) {
         for attempt in 1.. {
             if let Some((observer, endpoint)) = observed {
                 observer.attempt(endpoint);
@@ -329,7 +337,9 @@ impl ApiClient {
             let redirect = if parts.status.is_redirection() {
                 let asked = Url::parse(&hop.url)
                     .map_err(|error| failed(fail(format!("cannot use the URL: {error}"))))?;
-                redirect::judge(&hop.method, &asked, parts.status, location)
+                let body = call.body.as_ref().filter(|_| hop.with_body);
+                let secret = body.map_or(Secret::None, |body| body.secret);
+                redirect::judge(&hop.method, &asked, parts.status, location, secret)
             } else {
                 Redirect::None
             };

@@ -6,6 +6,7 @@ use protocol::{JobStatus, header, path};
 use super::call::{ApiClient, Body, Call};
 use super::judge::status_line;
 use super::outcome::{JobCredentials, PatchOutcome, PatchState};
+use super::redirect::Secret;
 use super::update::answer_interval;
 use crate::logging;
 
@@ -31,6 +32,7 @@ impl ApiClient {
                 body: Some(Body {
                     content_type: "text/plain",
                     bytes: content,
+                    secret: Secret::None,
                 }),
                 accept: false,
                 token: Some((header::JOB_TOKEN, &job.token)),

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::call::{Answer, ApiClient, Body, Call, CallError, JSON_STEPS};
 use super::judge::{describe, is_json, status_line};
 use super::outcome::{JobCredentials, JobRequestOutcome, JobRequestResult, ReceivedJob};
+use super::redirect::Secret;
 use crate::git::without_credentials;
 
 /// A poll that is sent again and again. Its body is encoded once for each `last_update`, so that a poll of
@@ -37,13 +38,13 @@ impl Poll {
         if let Some((of, bytes)) = &*encoded
             && of == last_update
         {
-            return Some(Body::encoded_json(bytes.clone()));
+            return Some(Body::encoded_json(bytes.clone(), Secret::Recorded));
         }
         let request = JobRequest {
             last_update: last_update.as_ref().to_owned(),
             ..self.request.clone()
         };
-        let body = Body::json(&request)?;
+        let body = Body::json(&request, Secret::Recorded)?;
         *encoded = Some((Arc::clone(last_update), body.bytes.clone()));
         Some(body)
     }

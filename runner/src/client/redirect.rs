@@ -20,8 +20,31 @@ pub(super) enum Redirect {
         /// Whether tokens may go along.
         with_tokens: bool,
     },
-    /// `Location` cannot be read; the text says why.
+    /// It cannot or must not be followed; the text says why.
     Broken(String),
+}
+
+/// What whoever gets the body of a request learns, which 307 and 308 ask to repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secret {
+    /// Nothing that opens a door.
+    None,
+    /// A token, in a call that the official runner is known to repeat at another host, and succeeds with:
+    /// polls and updates (recordings `redir-poll`, `redir-job`).
+    Recorded,
+    /// A token.
+    Token,
+}
+
+impl Secret {
+    /// Whether the body may be repeated at `to` (WIRE-CON-14).
+    fn may_go(self, from: &Url, to: &Url) -> bool {
+        match self {
+            Secret::None => true,
+            Secret::Recorded => from.scheme() == "http" || to.scheme() == "https",
+            Secret::Token => tokens_may_go(from, to),
+        }
+    }
 }
 
 /// Judges a redirect (wire.md 1.6).
@@ -29,12 +52,14 @@ pub(super) enum Redirect {
 /// 307 and 308 repeat method and body; 301-303 turn a POST into a GET. A PATCH, PUT or DELETE is not
 /// turned: the official runner does, and takes the answer to the GET for the answer to the call, so that
 /// a piece of log or a final update is lost, or a runner counts as removed that is not. Here such an
-/// answer stands, and counts as a failure. Tokens do not go to another host (WIRE-CON-14).
+/// answer stands, and counts as a failure. Tokens do not go to another host (WIRE-CON-14): neither as
+/// headers nor, where no recording has it otherwise, in the body, which says `secret`.
 pub(super) fn judge(
     method: &Method,
     url: &Url,
     status: StatusCode,
     location: Option<&str>,
+    secret: Secret,
 ) -> Redirect {
     let follows = match status.as_u16() {
         307 | 308 => true,
@@ -44,14 +69,22 @@ pub(super) fn judge(
     let Some(location) = location.filter(|location| follows && !location.is_empty()) else {
         return Redirect::None;
     };
+    let as_get = status.as_u16() <= 303;
     match url.join(location) {
-        Ok(next) if matches!(next.scheme(), "http" | "https") => Redirect::Follow {
-            as_get: status.as_u16() <= 303,
+        Ok(next) if !matches!(next.scheme(), "http" | "https") => {
+            Redirect::Broken(format!("unsupported protocol scheme \"{}\"", next.scheme()))
+        }
+        Ok(next) if !as_get && !secret.may_go(url, &next) => Redirect::Broken(format!(
+            "the server redirects to {}, and the request holds a token, which is not sent there; if that is \
+             the right server, use its address as `url`",
+            next.origin().ascii_serialization()
+        )),
+        Ok(next) => Redirect::Follow {
+            as_get,
             with_tokens: tokens_may_go(url, &next),
             referer: referer(url, &next),
             url: next,
         },
-        Ok(next) => Redirect::Broken(format!("unsupported protocol scheme \"{}\"", next.scheme())),
         Err(error) => Redirect::Broken(format!(
             "failed to parse Location header {location:?}: {error}"
         )),
@@ -210,7 +243,13 @@ mod tests {
         ] {
             let url = Url::parse(from).unwrap();
             let status = StatusCode::from_u16(status).unwrap();
-            let seen = judge(&method.parse().unwrap(), &url, status, Some(location));
+            let seen = judge(
+                &method.parse().unwrap(),
+                &url,
+                status,
+                Some(location),
+                Secret::None,
+            );
             let seen = match seen {
                 Redirect::Follow {
                     url,
@@ -223,7 +262,7 @@ mod tests {
             };
             assert_eq!(seen, expected, "{from} {method} {status} {location:?}");
             if location.is_empty() {
-                let seen = judge(&method.parse().unwrap(), &url, status, None);
+                let seen = judge(&method.parse().unwrap(), &url, status, None, Secret::Token);
                 assert_eq!(seen, Redirect::None);
             }
         }
@@ -234,8 +273,47 @@ mod tests {
                 &url,
                 StatusCode::TEMPORARY_REDIRECT,
                 Some(location),
+                Secret::None,
             );
             assert!(matches!(seen, Redirect::Broken(_)), "{seen:?}");
+        }
+    }
+
+    /// Proves WIRE-CON-14.
+    ///
+    /// Goal: where a body with a token is repeated. Polls and updates go to another host, as recorded
+    /// (`redir-poll`, `redir-job`); no token goes from `https` to `http`.
+    #[test]
+    fn bodies_with_tokens() {
+        for (from, to, recorded, token) in [
+            ("http://h/a", "/b", true, true),
+            ("http://h/a", "http://h:80/b", true, true),
+            ("http://h/a", "https://h/b", true, true),
+            ("http://h/a", "http://h:81/b", true, false),
+            ("http://h/a", "http://o/b", true, false),
+            ("http://h/a", "https://o/b", true, false),
+            ("https://h/a", "https://o/b", true, false),
+            ("https://h/a", "http://h/b", false, false),
+            ("https://h/a", "http://o/b", false, false),
+        ] {
+            let url = Url::parse(from).unwrap();
+            for (secret, goes) in [
+                (Secret::None, true),
+                (Secret::Recorded, recorded),
+                (Secret::Token, token),
+            ] {
+                for status in [
+                    StatusCode::TEMPORARY_REDIRECT,
+                    StatusCode::PERMANENT_REDIRECT,
+                ] {
+                    let seen = judge(&Method::POST, &url, status, Some(to), secret);
+                    let followed = matches!(seen, Redirect::Follow { .. });
+                    assert_eq!(followed, goes, "{from} {to} {secret:?}: {seen:?}");
+                }
+                // A GET has no body.
+                let seen = judge(&Method::POST, &url, StatusCode::FOUND, Some(to), secret);
+                assert!(matches!(seen, Redirect::Follow { .. }), "{seen:?}");
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::call::{Answer, ApiClient, Body, Call, JSON_STEPS};
 use super::interval::{IntervalIssue, parse_interval};
 use super::judge::describe;
 use super::outcome::{JobCredentials, UpdateOutcome, UpdateResult};
+use super::redirect::Secret;
 use crate::logging;
 
 impl ApiClient {
@@ -24,7 +25,7 @@ impl ApiClient {
             .call(Call {
                 method: Method::PUT,
                 path: path::job(job.id).into(),
-                body: Body::json(&update),
+                body: Body::json(&update, Secret::Recorded),
                 accept: false,
                 token: Some((header::JOB_TOKEN, &job.token)),
                 headers: Vec::new(),
