@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
@@ -90,7 +91,7 @@ impl Terminal {
 pub struct RunnerProcess {
     child: Child,
     terminal: Arc<Terminal>,
-    copies: Vec<tokio::task::JoinHandle<()>>,
+    copy: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Sends signals to a process.
@@ -120,6 +121,8 @@ pub struct Start<'a> {
     pub home: &'a Path,
     /// Further environment.
     pub environment: &'a [(String, String)],
+    /// What is typed; `None` = standard input is at its end.
+    pub input: Option<&'a str>,
 }
 
 impl RunnerProcess {
@@ -134,29 +137,31 @@ impl RunnerProcess {
             .env("HOME", start.home)
             .env("LANG", "C.UTF-8")
             .envs(start.environment.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(if start.input.is_some() {
+                Stdio::piped()
+            } else {
+                Stdio::null()
+            })
             .kill_on_drop(true);
+        // One pipe, as a terminal is one, so that lines stay in the order in which they were written.
+        let (reader, writer) = std::io::pipe()?;
+        command.stdout(writer.try_clone()?).stderr(writer);
         let mut child = command.spawn()?;
+        if let (Some(mut stdin), Some(text)) = (child.stdin.take(), start.input) {
+            let text = text.to_owned();
+            // A runner that ends before it has read all says itself why.
+            tokio::spawn(async move { stdin.write_all(text.as_bytes()).await });
+        }
         let terminal = Arc::new(Terminal::default());
-        let mut copies = Vec::new();
-        if let Some(stdout) = child.stdout.take() {
-            let terminal = Arc::clone(&terminal);
-            copies.push(tokio::spawn(
-                async move { terminal.copy_from(stdout).await },
-            ));
-        }
-        if let Some(stderr) = child.stderr.take() {
-            let terminal = Arc::clone(&terminal);
-            copies.push(tokio::spawn(
-                async move { terminal.copy_from(stderr).await },
-            ));
-        }
+        // Its own end of the pipe has to go, or the pipe never ends.
+        drop(command);
+        let reader = pipe::Receiver::from_owned_fd(reader.into())?;
+        let copy = Arc::clone(&terminal);
+        let copy = tokio::spawn(async move { copy.copy_from(reader).await });
         Ok(RunnerProcess {
             child,
             terminal,
-            copies,
+            copy: Some(copy),
         })
     }
 
@@ -183,12 +188,8 @@ impl RunnerProcess {
     /// Waits until all that it wrote was read. Only useful after its end; a job that outlives the
     /// runner may hold its terminal open, so this waits at most one second.
     pub async fn drain(&mut self) {
-        let copies = std::mem::take(&mut self.copies);
-        let all = async {
-            for copy in copies {
-                let _ = copy.await;
-            }
-        };
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), all).await;
+        if let Some(copy) = self.copy.take() {
+            let _ = tokio::time::timeout(std::time::Duration::from_secs(1), copy).await;
+        }
     }
 }

@@ -7,6 +7,7 @@ use protocol::{Features, Info};
 
 use super::Failure;
 use super::options::Given;
+use super::questions;
 use crate::client::{ApiClient, ReqwestTransport, TlsFiles, TransportOptions};
 use crate::clock::SystemClock;
 use crate::config::{Config, RunnerConfig};
@@ -97,9 +98,10 @@ pub(super) fn client(entry: &RunnerConfig, config: &Path) -> Result<ApiClient, S
 /// The runner about itself: with all it can do once the executor is known.
 pub(super) fn info(executor: &str, shell: &str) -> Info {
     let known = executor == "shell";
-    let shell = match (executor, shell) {
-        ("shell", "") => "bash",
-        (_, shell) => shell,
+    // The default of every executor on Linux (recording `register-forms`).
+    let shell = match shell {
+        "" if questions::EXECUTORS.contains(&executor) => "bash",
+        shell => shell,
     };
     Info {
         name: host::NAME.to_owned(),

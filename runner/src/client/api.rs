@@ -90,13 +90,14 @@ impl ApiClient {
                 tracing::info!(correlation_id, "{message}");
                 VerifyOutcome::Valid(credentials)
             }
-            Judged::Status(StatusCode::FORBIDDEN, _) => {
-                let message = if created {
-                    "Verifying runner... is not valid"
-                } else {
-                    "Verifying runner... is removed"
-                };
-                tracing::error!(correlation_id, "{message}");
+            // A created token is only said to be bad (recording `register-glrt`); of a legacy one the
+            // runner is gone, and that is an error (runner.md 2.5).
+            Judged::Status(StatusCode::FORBIDDEN, _) if created => {
+                tracing::info!(correlation_id, "Verifying runner... is not valid");
+                VerifyOutcome::Invalid
+            }
+            Judged::Status(StatusCode::FORBIDDEN, status) => {
+                tracing::error!(correlation_id, status, "Verifying runner... is removed");
                 VerifyOutcome::Invalid
             }
             Judged::Status(_, status) | Judged::Broken(status) => {

@@ -37,8 +37,20 @@ impl Config {
         ))
     }
 
-    /// Says what the schema has against a file that was loaded.
+    /// Says what speaks against a file that was loaded: templates of cgroups that do not tell slots apart
+    /// (recording `save-forms`), and what the schema has against it.
     pub fn say_schema_problems(&self) {
+        for entry in self.entries() {
+            let template = entry.text("slot_cgroup_template");
+            let on = entry.boolean("use_slot_cgroups") == Some(true);
+            if on && !template.is_empty() && !template.contains("${slot}") {
+                tracing::warn!(
+                    config_name = "slot_cgroup_template",
+                    template,
+                    "Slot cgroup template does not contain ${{slot}} placeholder. All jobs will use the same cgroup, defeating the purpose of slot-based isolation. Consider using a template like 'gitlab-runner/slot-${{slot}}'"
+                );
+            }
+        }
         if let Some(problems) = self.schema_problems() {
             tracing::info!(
                 "There might be a problem with your config based on jsonschema annotations in common/config.go (experimental feature):\n{problems}\n"

@@ -1,5 +1,6 @@
 //! The commands `run` and `run-single` around a [`Manager`] and a [`Single`]: the machine's clock, signals and files.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,14 +59,16 @@ pub fn run_command(options: RunOptions) -> u8 {
             print!(
                 "Current configuration 'concurrent = 0' means that no jobs will be processed, see https://docs.gitlab.com/runner/configuration/advanced-configuration.html#the-global-section"
             );
+            // It has no end of line, and stands before the record.
+            let _ = std::io::stdout().flush();
             let text = "172 <nil>";
             tracing::error!(target: logging::FATAL, builds = 0, max_builds = 0, "{text}");
         }
         ExitReason::RunFailed(error) => {
             tracing::error!(error, "Exiting non-zero after run failure");
         }
-        ExitReason::NoListener(error) => {
-            tracing::error!(target: logging::FATAL, builds = 0, error, "Failed to create listener for metrics server");
+        ExitReason::NoListener { error, max_builds } => {
+            tracing::error!(target: logging::FATAL, builds = 0, error, max_builds, "Failed to create listener for metrics server");
         }
         failed => {
             tracing::error!(target: logging::FATAL, error = failed.to_string(), "Service run failed");

@@ -43,7 +43,12 @@ pub enum ExitReason {
     /// `concurrent` is below 1: no job can run (RUN-CFG-05): exit code 1.
     NoConcurrency,
     /// The address of the metrics server cannot be listened on: exit code 1.
-    NoListener(String),
+    NoListener {
+        /// Why.
+        error: String,
+        /// `concurrent`.
+        max_builds: i64,
+    },
     /// Boot verification failed: exit code 1. The text is that of its records.
     RunFailed(String),
     /// A second stop signal came during a forceful shutdown: exit code 1 (RUN-SIG-03).
@@ -64,7 +69,7 @@ impl std::fmt::Display for ExitReason {
         match self {
             ExitReason::Finished => f.write_str("finished"),
             ExitReason::Failed(text)
-            | ExitReason::NoListener(text)
+            | ExitReason::NoListener { error: text, .. }
             | ExitReason::RunFailed(text) => f.write_str(text),
             ExitReason::NoConcurrency => f.write_str("concurrent is below 1"),
             ExitReason::ForcedExit(signal) => {

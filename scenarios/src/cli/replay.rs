@@ -102,8 +102,13 @@ fn select(what: &[String], all: bool) -> Result<Vec<(Recording, Plan)>, String> 
         match known {
             Some(recording) => recordings.push(recording),
             None if Path::new(name).is_dir() => {
-                recordings
-                    .push(Recording::load(Path::new(name)).map_err(|error| error.to_string())?);
+                let folder = Path::new(name);
+                let recording = Recording::load(folder).map_err(|error| error.to_string())?;
+                let file = folder.join("plan.yml");
+                if file.exists() {
+                    plans.insert(recording.name.clone(), plan::read(&file)?);
+                }
+                recordings.push(recording);
             }
             None => {
                 return Err(format!(
@@ -126,7 +131,7 @@ async fn line(recording: &Recording, plan: &Plan, options: &Options) -> Line {
     let begin = Instant::now();
     let verdict = match replay_one(recording, plan, options).await {
         Ok((_, differences)) => match (&plan.open, differences.is_empty()) {
-            (None, true) => Verdict::Passed,
+            (None, true) => plan.reason().map_or(Verdict::Passed, Verdict::Open),
             (Some(reason), false) => Verdict::Open(reason.clone()),
             (Some(reason), true) => Verdict::Failed(vec![Mismatch {
                 what: "recordings/plans.yml says that this one is open".to_owned(),
@@ -146,8 +151,8 @@ async fn line(recording: &Recording, plan: &Plan, options: &Options) -> Line {
                             )
                             .collect::<Vec<_>>()
                             .join("\n"),
-                        expected: vec![difference.expected],
-                        seen: vec![difference.actual],
+                        expected: difference.gone,
+                        seen: difference.new,
                     })
                     .collect(),
             ),

@@ -213,6 +213,7 @@ impl RealStage {
             folder: &folder,
             home: &home,
             environment: &[],
+            input: None,
         })
         .map_err(|error| format!("{}: {error}", self.link.display()))
     }

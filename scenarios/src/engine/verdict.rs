@@ -320,7 +320,7 @@ impl Judge<'_> {
     fn text(&mut self, what: &str, expect: &TextExpectFormat, seen: &str) {
         let lines = || {
             seen.lines()
-                .map(crate::session::compare::visible)
+                .map(crate::session::difference::visible)
                 .collect::<Vec<_>>()
         };
         let mut rest = seen;

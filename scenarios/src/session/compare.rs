@@ -1,53 +1,28 @@
 //! Says where a replay differs from its recording, the first difference of each kind in its context.
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use serde_json::Value;
 
+use super::difference::{Difference, lines, visible};
 use super::har::Exchange;
-use super::normalise::{self, Place};
+use super::normalise;
+use super::place::Place;
+use super::plan::Plan;
 use super::recording::Recording;
 use super::replay::Replayed;
 use super::script::{Script, Stream};
 use super::stand_in::Seen;
 
-/// Lines of context around a difference in a log.
-const CONTEXT_LINES: usize = 2;
-
-/// One difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Where: `log of job 1001, line 12`.
-    pub place: String,
-    /// What the recording has.
-    pub expected: String,
-    /// What the replay has.
-    pub actual: String,
-    /// Lines before and after, or the request it belongs to; may be empty.
-    pub context: Vec<String>,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}", self.place)?;
-        for line in &self.context {
-            writeln!(f, "    {line}")?;
-        }
-        writeln!(f, "  - expected: {}", self.expected)?;
-        write!(f, "  + actual:   {}", self.actual)
-    }
-}
-
 /// All differences, most telling first: exits, logs, requests, configuration.
-pub fn compare(recording: &Recording, replayed: &Replayed) -> Vec<Difference> {
+pub fn compare(recording: &Recording, plan: &Plan, replayed: &Replayed) -> Vec<Difference> {
     let mut differences = Vec::new();
     ends(recording, replayed, &mut differences);
-    logs(recording, replayed, &mut differences);
+    logs(recording, plan, replayed, &mut differences);
     requests(recording, replayed, &mut differences);
     sums(recording, replayed, &mut differences);
     terminals(recording, replayed, &mut differences);
-    configuration(recording, replayed, &mut differences);
+    configurations(recording, replayed, &mut differences);
     differences
 }
 
@@ -64,12 +39,14 @@ fn ends(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
             None => "was not started".to_owned(),
         };
         let terminal = replayed.terminal.get(index).map_or("", String::as_str);
-        out.push(Difference {
-            place: format!("command `gitlab-runner {}`", command.args.join(" ")),
-            expected: format!("exit code {}", command.exit),
-            actual,
-            context: last_lines(terminal, 5),
-        });
+        out.push(
+            Difference::value(
+                format!("command `gitlab-runner {}`", command.args.join(" ")),
+                format!("exit code {}", command.exit),
+                actual,
+            )
+            .within(last_lines(terminal, 5)),
+        );
     }
 }
 
@@ -81,31 +58,20 @@ fn last_lines(text: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Control characters made visible, so that a difference in one can be seen.
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\x1b' => out.push_str("\\e"),
-            '\r' => out.push_str("\\r"),
-            '\n' => out.push_str("\\n"),
-            c if c.is_control() => out.extend(c.escape_default()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn logs(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
+fn logs(recording: &Recording, plan: &Plan, replayed: &Replayed, out: &mut Vec<Difference>) {
+    let text = |bytes: &[u8], place: &Place| {
+        normalise::without_runs(&normalise::trace(bytes, place), &plan.runs)
+    };
     for (job, recorded) in &recording.traces {
         // A log that the recording stand-in took without keeping it says nothing.
         if recorded.is_empty() && recording.fitted.get(job) == Some(&None) {
             continue;
         }
-        let expected = normalise::trace(recorded, &Place::recorded());
-        let actual = replayed.traces.get(job).map_or_else(String::new, |bytes| {
-            normalise::trace(bytes, &replayed.place)
-        });
+        let expected = text(recorded, &Place::recorded());
+        let actual = replayed
+            .traces
+            .get(job)
+            .map_or_else(String::new, |bytes| text(bytes, &replayed.place));
         out.extend(lines(&format!("log of job {job}"), &expected, &actual));
     }
     for job in replayed.traces.keys() {
@@ -113,39 +79,13 @@ fn logs(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
             && !replayed.traces[job].is_empty()
             && !recording.fitted.contains_key(job)
         {
-            out.push(Difference {
-                place: format!("log of job {job}"),
-                expected: "no log in the recording".to_owned(),
-                actual: format!("{} bytes", replayed.traces[job].len()),
-                context: Vec::new(),
-            });
+            out.push(Difference::value(
+                format!("log of job {job}"),
+                "no log in the recording",
+                format!("{} bytes", replayed.traces[job].len()),
+            ));
         }
     }
-}
-
-/// The first line in which two texts differ.
-pub fn lines(what: &str, expected: &str, actual: &str) -> Option<Difference> {
-    if expected == actual {
-        return None;
-    }
-    let split = |text: &str| -> Vec<String> { text.split_inclusive('\n').map(visible).collect() };
-    let (expected, actual) = (split(expected), split(actual));
-    let at = expected
-        .iter()
-        .zip(&actual)
-        .take_while(|(one, other)| one == other)
-        .count();
-    let line = |text: &[String]| {
-        text.get(at)
-            .cloned()
-            .unwrap_or_else(|| format!("(ends after {at} lines)"))
-    };
-    Some(Difference {
-        place: format!("{what}, line {}", at + 1),
-        expected: line(&expected),
-        actual: line(&actual),
-        context: expected[at.saturating_sub(CONTEXT_LINES).min(at)..at].to_vec(),
-    })
 }
 
 fn requests(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
@@ -160,12 +100,11 @@ fn requests(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference
     }
     for seen in &replayed.seen {
         if !script.streams.contains_key(&seen.stream) {
-            out.push(Difference {
-                place: format!("{}", seen.stream),
-                expected: "no such request in the recording".to_owned(),
-                actual: format!("{} {}", seen.exchange.method, seen.exchange.target),
-                context: Vec::new(),
-            });
+            out.push(Difference::value(
+                format!("{}", seen.stream),
+                "no such request in the recording",
+                format!("{} {}", seen.exchange.method, seen.exchange.target),
+            ));
             return;
         }
     }
@@ -197,16 +136,16 @@ fn stream_requests(
 ) {
     let (least, most) = bounds(stream, recorded);
     if seen.len() < least || seen.len() > most {
-        out.push(Difference {
-            place: format!("{stream}"),
-            expected: format!("{} requests", recorded.len()),
-            actual: format!("{} requests", seen.len()),
-            context: seen
-                .iter()
-                .take(3)
-                .map(|seen| format!("{} {}", seen.exchange.method, seen.exchange.target))
-                .collect(),
-        });
+        let first = seen.iter().take(3);
+        let first = first.map(|seen| format!("{} {}", seen.exchange.method, seen.exchange.target));
+        out.push(
+            Difference::value(
+                format!("{stream}"),
+                format!("{} requests", recorded.len()),
+                format!("{} requests", seen.len()),
+            )
+            .within(first.collect()),
+        );
         return;
     }
     if *stream == Stream::Git {
@@ -226,10 +165,7 @@ fn stream_requests(
                 without_member(exchange, "last_update");
             }
         }
-        if let Some(difference) = request(&name, &recorded, &seen, place) {
-            out.push(difference);
-            return;
-        }
+        request(&name, &recorded, &seen, place, out);
     }
 }
 
@@ -242,17 +178,20 @@ fn without_member(exchange: &mut std::borrow::Cow<'_, Exchange>, member: &str) {
     }
 }
 
-fn request(name: &str, recorded: &Exchange, seen: &Exchange, place: &Place) -> Option<Difference> {
+fn request(
+    name: &str,
+    recorded: &Exchange,
+    seen: &Exchange,
+    place: &Place,
+    out: &mut Vec<Difference>,
+) {
     let line = |exchange: &Exchange| format!("{} {}", exchange.method, exchange.target);
-    let (expected, actual) = (line(recorded), line(seen));
-    let differs = |expected: String, actual: String| Difference {
-        place: name.to_owned(),
-        expected,
-        actual,
-        context: vec![line(recorded)],
+    let mut differs = |expected: String, actual: String| {
+        out.push(Difference::value(name, expected, actual).within(vec![line(recorded)]));
     };
-    if expected != actual {
-        return Some(differs(expected, actual));
+    if line(recorded) != line(seen) {
+        differs(line(recorded), line(seen));
+        return;
     }
     let (expected, actual) = (headers(recorded, &Place::recorded()), headers(seen, place));
     for header in &expected {
@@ -261,15 +200,15 @@ fn request(name: &str, recorded: &Exchange, seen: &Exchange, place: &Place) -> O
                 .iter()
                 .find(|(name, _)| *name == header.0)
                 .map_or_else(|| format!("no header `{}`", header.0), pair);
-            return Some(differs(pair(header), found));
+            differs(pair(header), found);
         }
     }
     for header in &actual {
-        if !expected.contains(header) {
-            return Some(differs(format!("no header `{}`", header.0), pair(header)));
+        if !expected.iter().any(|(name, _)| *name == header.0) {
+            differs(format!("no header `{}`", header.0), pair(header));
         }
     }
-    body(name, recorded, seen, place)
+    body(name, recorded, seen, place, out);
 }
 
 fn pair((name, value): &(String, String)) -> String {
@@ -286,31 +225,40 @@ fn headers(exchange: &Exchange, place: &Place) -> Vec<(String, String)> {
     headers
 }
 
-fn body(name: &str, recorded: &Exchange, seen: &Exchange, place: &Place) -> Option<Difference> {
+fn body(
+    name: &str,
+    recorded: &Exchange,
+    seen: &Exchange,
+    place: &Place,
+    out: &mut Vec<Difference>,
+) {
     let parse = |exchange: &Exchange| serde_json::from_slice::<Value>(&exchange.body).ok();
     // Log patches are compared as assembled logs; other bodies that are not JSON are artifacts, whose
     // bytes hold times.
-    let expected = normalise::json(parse(recorded)?, &Place::recorded());
+    let Some(expected) = parse(recorded) else {
+        return;
+    };
+    let expected = normalise::json(expected, &Place::recorded());
     let Some(actual) = parse(seen) else {
-        return Some(Difference {
-            place: format!("{name}, body"),
-            expected: expected.to_string(),
-            actual: "no JSON".to_owned(),
-            context: Vec::new(),
-        });
+        let place = format!("{name}, body");
+        out.push(Difference::value(place, expected.to_string(), "no JSON"));
+        return;
     };
     let actual = normalise::json(actual, place);
-    let (path, expected, actual) = value("", &expected, &actual)?;
-    Some(Difference {
-        place: format!("{name}, body member `{path}`"),
-        expected,
-        actual,
-        context: vec![format!("{} {}", recorded.method, recorded.target)],
-    })
+    let line = format!("{} {}", recorded.method, recorded.target);
+    members("", &expected, &actual, &mut |path, expected, actual| {
+        let place = format!("{name}, body member `{path}`");
+        out.push(Difference::value(place, expected, actual).within(vec![line.clone()]));
+    });
 }
 
-/// The first member in which two JSON values differ.
-fn value(path: &str, expected: &Value, actual: &Value) -> Option<(String, String, String)> {
+/// Tells all members in which two JSON values differ.
+fn members(
+    path: &str,
+    expected: &Value,
+    actual: &Value,
+    differ: &mut dyn FnMut(&str, String, String),
+) {
     let join = |name: &str| {
         if path.is_empty() {
             name.to_owned()
@@ -322,21 +270,16 @@ fn value(path: &str, expected: &Value, actual: &Value) -> Option<(String, String
         (Value::Object(one), Value::Object(other)) => {
             for (name, member) in one {
                 match other.get(name) {
-                    Some(found) => {
-                        if let Some(difference) = value(&join(name), member, found) {
-                            return Some(difference);
-                        }
-                    }
-                    None => return Some((join(name), member.to_string(), "absent".to_owned())),
+                    Some(found) => members(&join(name), member, found, differ),
+                    None => differ(&join(name), member.to_string(), "absent".to_owned()),
                 }
             }
-            other
-                .iter()
-                .find(|(name, _)| !one.contains_key(*name))
-                .map(|(name, member)| (join(name), "absent".to_owned(), member.to_string()))
+            for (name, member) in other.iter().filter(|(name, _)| !one.contains_key(*name)) {
+                differ(&join(name), "absent".to_owned(), member.to_string());
+            }
         }
-        _ if expected == actual => None,
-        _ => Some((path.to_owned(), expected.to_string(), actual.to_string())),
+        _ if expected == actual => {}
+        _ => differ(path, expected.to_string(), actual.to_string()),
     }
 }
 
@@ -374,15 +317,12 @@ fn sums(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
             update["output"]["bytesize"].to_string(),
         );
         if expected != actual {
-            out.push(Difference {
-                place: format!("final update of job {job}"),
-                expected: format!(
-                    "checksum {} and {} bytes, as the log has",
-                    expected.0, expected.1
-                ),
-                actual: format!("checksum {} and {} bytes", actual.0, actual.1),
-                context: Vec::new(),
-            });
+            let text = |sum: (String, String)| format!("checksum {} and {} bytes", sum.0, sum.1);
+            out.push(Difference::value(
+                format!("final update of job {job}"),
+                format!("{}, as the log has", text(expected)),
+                text(actual),
+            ));
         }
     }
 }
@@ -404,40 +344,46 @@ fn terminals(recording: &Recording, replayed: &Replayed, out: &mut Vec<Differenc
         let expected = set(expected, &Place::recorded());
         let actual = replayed.terminal.get(index).map_or("", String::as_str);
         let actual = set(actual, &replayed.place);
-        let show = |lines: Vec<&String>| match lines.first() {
-            None => "no further lines".to_owned(),
-            Some(first) => format!("{} ({} such lines)", visible(first), lines.len()),
-        };
         // A poll may be under way when the signal comes.
         let cut = |line: &String| {
             line.contains("Checking for jobs... failed") && line.contains("context canceled")
         };
-        let missing: Vec<_> = expected.difference(&actual).collect();
-        let more = actual.difference(&expected).filter(|line| !cut(line));
-        let more: Vec<_> = more.collect();
-        if missing.is_empty() && more.is_empty() {
-            continue;
-        }
-        out.push(Difference {
+        let difference = Difference {
             place: format!("terminal of `gitlab-runner {}`", command.args.join(" ")),
-            context: missing
-                .iter()
-                .map(|line| format!("- {}", visible(line)))
-                .chain(more.iter().map(|line| format!("+ {}", visible(line))))
+            gone: expected
+                .difference(&actual)
+                .map(|line| visible(line))
                 .collect(),
-            expected: show(missing),
-            actual: show(more),
-        });
+            new: actual
+                .difference(&expected)
+                .filter(|line| !cut(line))
+                .map(|line| visible(line))
+                .collect(),
+            context: Vec::new(),
+        };
+        if !difference.gone.is_empty() || !difference.new.is_empty() {
+            out.push(difference);
+        }
     }
 }
 
-fn configuration(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
-    let Some(expected) = &recording.config_after else {
-        return;
+/// `config.toml`, and other configurations that the recording keeps.
+fn configurations(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
+    let mut compare = |name: &str, expected: &str, actual: Option<&String>| {
+        let expected = normalise::config(&replayed.place.transpose(expected));
+        let actual = normalise::config(actual.map_or("", String::as_str));
+        out.extend(lines(
+            &format!("{name} after the session"),
+            &expected,
+            &actual,
+        ));
     };
-    let expected = normalise::config(&replayed.place.transpose(expected));
-    let actual = normalise::config(replayed.config_after.as_deref().unwrap_or_default());
-    out.extend(lines("config.toml after the session", &expected, &actual));
+    if let Some(expected) = &recording.config_after {
+        compare("config.toml", expected, replayed.config_after.as_ref());
+    }
+    for (name, expected) in &recording.files {
+        compare(name, expected, replayed.files.get(name));
+    }
 }
 
 #[cfg(test)]
@@ -446,28 +392,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_first_different_line_is_shown_in_context() {
-        let difference = lines("log of job 1", "a\nb\nc\x1b[0K\n", "a\nb\nd\n").expect("differ");
+    fn members_that_differ_are_named() {
+        let one = json!({"a": {"b": 1, "c": [1, 2]}, "d": 1});
+        let other = json!({"a": {"b": 1, "c": [1, 3]}, "x": true});
+        let mut found = Vec::new();
+        members("", &one, &other, &mut |path, expected, actual| {
+            found.push(format!("{path}: {expected}, {actual}"));
+        });
         assert_eq!(
-            difference.to_string(),
-            "log of job 1, line 3\n    a\\n\n    b\\n\n  - expected: c\\e[0K\\n\n  + actual:   d\\n"
-        );
-        let difference = lines("log", "a\nb\n", "a\n").expect("differ");
-        assert_eq!(difference.actual, "(ends after 1 lines)");
-        assert_eq!(lines("log", "a\n", "a\n"), None);
-    }
-
-    #[test]
-    fn the_first_different_member_is_named() {
-        let one = json!({"a": {"b": 1, "c": [1, 2]}});
-        let other = json!({"a": {"b": 1, "c": [1, 3]}});
-        assert_eq!(
-            value("", &one, &other),
-            Some(("a.c".to_owned(), "[1,2]".to_owned(), "[1,3]".to_owned()))
-        );
-        assert_eq!(
-            value("", &json!({}), &json!({"x": 1})),
-            Some(("x".to_owned(), "absent".to_owned(), "1".to_owned()))
+            found,
+            ["a.c: [1,2], [1,3]", "d: 1, absent", "x: absent, true"]
         );
     }
 }

@@ -107,8 +107,16 @@ struct Log {
     entries: Vec<Entry>,
 }
 
+/// When the first exchange arrived, where the file says it.
+pub fn began(text: &[u8]) -> Option<jiff::Timestamp> {
+    let file: File = serde_json::from_slice(text).ok()?;
+    file.log.entries.first()?.started.as_ref()?.parse().ok()
+}
+
 #[derive(Deserialize)]
 struct Entry {
+    #[serde(rename = "startedDateTime")]
+    started: Option<String>,
     #[serde(default, rename = "_at")]
     at_s: f64,
     #[serde(default)]

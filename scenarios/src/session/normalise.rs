@@ -7,6 +7,7 @@
 //! | 32 hex digits (correlation ids, `X-Request-Id`) | `<id>` | random per call |
 //! | folder of the session | `/srv` | the recording's folder; a replay runs in a temporary one |
 //! | address of the server | `gitlab.example.com` | a replay listens on a loopback port |
+//! | ports that a plan names | the recorded one | a replay takes free ones |
 //! | `Running on <host>...`, host name | `Running on <host>...` | the machine |
 //! | version and revision of the runner in its banner | `gitlab-runner <version>` | ours names itself `gauntlet` |
 //! | branch and language in `User-Agent` | `gitlab-runner 19.4.0 (<build>; linux/amd64)` | ditto |
@@ -19,74 +20,20 @@
 //! | `bash: line 7: 16162 Killed` | `bash: line 7: <pid> Killed` | process ids |
 //! | stdout and stderr between two lines of the manager | stdout first | which pipe is read first |
 //! | the empty line after `Checking out …` | left out | git-lfs was installed for some recordings |
+//! | `Terminated` on stderr | left out | whether bash or its child dies first |
 //! | `CI_RUNNER_REVISION=…` | `<revision>` | ours names itself `gauntlet` |
 //! | a word of a script that is the host, in quotes | without them | here the host has a port |
 //! | output before the notice of a log's limit | `<cut at the limit>` | names of this place have other lengths |
 //! | a long line that goes on in a `+` line | one line | how much is read at once |
+//! | head lines of HTTP answers in a log | sorted, names in lower case, `date: <date>` | order and case say nothing |
+//! | `ls -l` | without links, size and date | the file system, and lengths of names of this place |
+//! | base64 of a certificate | `<certificate>` | made on the spot |
 //! | temporary names such as `/tmp/script123` | `/tmp/<name>` | random |
 
 use serde_json::Value;
 
-/// The folder that recorded sessions ran in.
-pub const RECORDED_ROOT: &str = "/srv";
-/// The server's host in recorded sessions.
-pub const RECORDED_HOST: &str = "gitlab.example.com";
-
-/// Where a replay runs, to be put back to where the recording ran.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Folder of the session, without a trailing slash.
-    pub root: String,
-    /// Host and port of the server.
-    pub host: String,
-    /// Name of the machine.
-    pub machine: String,
-}
-
-impl Place {
-    /// Where the recordings were made.
-    pub fn recorded() -> Place {
-        Place {
-            root: RECORDED_ROOT.to_owned(),
-            host: RECORDED_HOST.to_owned(),
-            machine: "vm".to_owned(),
-        }
-    }
-
-    /// Names of this place, put back to those of the recording.
-    fn restore(&self, text: &str) -> String {
-        let text = text.replace(&self.host, RECORDED_HOST);
-        // In regular expressions, as for git's `insteadOf`.
-        let text = text.replace(
-            &self.host.replace('.', "\\."),
-            &RECORDED_HOST.replace('.', "\\."),
-        );
-        text.replace(&self.root, RECORDED_ROOT)
-    }
-
-    /// Recorded text as it must read in this place.
-    pub fn transpose(&self, text: &str) -> String {
-        let text = text.replace(&format!("{RECORDED_HOST}:80"), &self.host);
-        replace_root(&text.replace(RECORDED_HOST, &self.host), &self.root)
-    }
-}
-
-/// Replaces the recorded folder where it is a whole path segment: `/srv` and `/srv/x`, not `/srvx`.
-fn replace_root(text: &str, root: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(found) = rest.find(RECORDED_ROOT) {
-        let (before, from) = rest.split_at(found);
-        let after = &from[RECORDED_ROOT.len()..];
-        let starts = !before.ends_with(|c: char| c.is_alphanumeric() || c == '/' || c == '.');
-        let ends = !after.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-');
-        out.push_str(before);
-        out.push_str(if starts && ends { root } else { RECORDED_ROOT });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
-}
+use super::place::{Place, RECORDED_HOST};
+use super::printed;
 
 /// The log of a job without what is volatile.
 pub fn trace(bytes: &[u8], place: &Place) -> String {
@@ -96,7 +43,7 @@ pub fn trace(bytes: &[u8], place: &Place) -> String {
     for line in text.split_inclusive('\n') {
         out.push_str(&trace_line(line, place));
     }
-    by_stream(&without_lfs_line(&out))
+    by_stream(&printed::plain(&without_accidents(&out)))
 }
 
 /// Where a log was cut by its limit depends on the length of names of this place, so the output of the
@@ -126,17 +73,40 @@ fn limited(text: &str) -> String {
     format!("{}{cut}{}", &text[..manager], &text[at..])
 }
 
-/// Where git-lfs is installed, an empty line follows the checkout.
-fn without_lfs_line(text: &str) -> String {
+/// Where git-lfs is installed, an empty line follows the checkout. A bash says of its child that it was
+/// terminated, unless it was terminated first.
+fn without_accidents(text: &str) -> String {
     let mut after_checkout = false;
     let lines = text.split_inclusive('\n').filter(|line| {
         let plain = line.strip_prefix("<time> 01O ").unwrap_or(line);
-        let dropped = after_checkout && plain == "\n";
+        let dropped = after_checkout && plain == "\n" || *line == "<time> 01E Terminated\n";
         after_checkout =
             plain.contains("Checking out ") && plain.contains(" as detached HEAD (ref is ");
         !dropped
     });
     lines.collect()
+}
+
+/// Lines in a row whose text starts with one of `runs` become one: how many there are is decided by when
+/// something else happens, which the plan of the recording says.
+pub fn without_runs(text: &str, runs: &[String]) -> String {
+    let mut last = None;
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let plain = line
+            .strip_prefix("<time> ")
+            .and_then(|rest| rest.get(4..))
+            .unwrap_or(line);
+        let run = runs.iter().position(|run| plain.starts_with(run.as_str()));
+        if run.is_none() || run != last {
+            match run {
+                Some(index) => out.extend(["<run of `", &runs[index], "`>\n"]),
+                None => out.push_str(line),
+            }
+        }
+        last = run;
+    }
+    out
 }
 
 /// Between two lines of the manager, puts the lines of stdout before those of stderr: how they
@@ -204,6 +174,22 @@ pub fn config(text: &str) -> String {
         }
     }
     out
+}
+
+/// The last command of a job in a piece of a recorded log, as the log shows it before it runs.
+pub fn last_command(piece: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(piece);
+    let recorded = Place::recorded();
+    text.split_inclusive('\n').rev().find_map(|line| {
+        let normal = trace_line(line.strip_suffix('\n')?, &recorded);
+        let plain = normal
+            .strip_prefix("<time> ")
+            .and_then(|rest| rest.get(4..))
+            .unwrap_or(&normal);
+        // One that shows what differs from run to run would not be found.
+        let stable = plain.starts_with("\x1b[32;1m$ ") && line.contains(plain);
+        stable.then(|| plain.to_owned())
+    })
 }
 
 fn trace_line(line: &str, place: &Place) -> String {
@@ -383,7 +369,18 @@ pub fn terminal_line(line: &str, place: &Place) -> Option<String> {
     if OF_THE_BUILD.iter().any(|mark| line.contains(mark)) {
         return None;
     }
-    let mut line = ids(&place.restore(line));
+    let mut line = stamps(&ids(&place.restore(line)));
+    // The log of a job that failed may stand in a message.
+    line = replace_between(
+        &line,
+        "Running with gitlab-runner ",
+        "\x1b[0;m",
+        "<version>",
+    );
+    line = line.replace(
+        &format!("Running on {}...", place.machine),
+        "Running on <host>...",
+    );
     for field in VOLATILE_FIELDS {
         for (marker, ends) in [
             (format!("{field}="), &[' ', '\n'][..]),
@@ -522,6 +519,7 @@ mod tests {
             root: "/tmp/x1".to_owned(),
             host: "127.0.0.1:4711".to_owned(),
             machine: "box".to_owned(),
+            ..Place::recorded()
         }
     }
 
@@ -541,11 +539,23 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_paths_are_moved() {
-        let text = "/srv /srv/a /srvx x/srv \"/srv\" http://gitlab.example.com/srv";
+    fn the_last_command_of_a_piece() {
+        let piece = b"2026-11-25T01:49:03.868591Z 01O \x1b[32;1m$ a\x1b[0;m\n\
+            2026-11-25T01:49:03.868591Z 01O \x1b[32;1m$ sleep 1\x1b[0;m\n\
+            2026-11-25T01:49:03.868591Z 01O line 1\n2026-11-25T01:49:03.868591Z 01O \x1b[32;1m$ cut";
         assert_eq!(
-            place().transpose(text),
-            "/tmp/x1 /tmp/x1/a /srvx x/srv \"/tmp/x1\" http://127.0.0.1:4711/srv"
+            last_command(piece).as_deref(),
+            Some("\x1b[32;1m$ sleep 1\x1b[0;m")
+        );
+        assert_eq!(last_command(b"a\nb\n"), None);
+    }
+
+    #[test]
+    fn a_run_of_lines_is_one() {
+        let text = "<time> 01O tick 1\n<time> 01O tick 2\n<time> 01E end\n<time> 01O tick 1\nx\n";
+        assert_eq!(
+            without_runs(text, &["tick ".to_owned()]),
+            "<run of `tick `>\n<time> 01E end\n<run of `tick `>\nx\n"
         );
     }
 

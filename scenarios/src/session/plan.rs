@@ -1,10 +1,15 @@
 //! What a replay must know beyond the recording itself: when signals came, what was done to files, and
-//! where a difference is wanted or not mended yet. One file, `recordings/plans.yml`, holds it by name.
+//! where a difference is wanted or not mended yet. One file, `recordings/plans.yml`, holds it by name; a
+//! recording outside of this project has it in its own `plan.yml`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use nix::sys::signal::Signal;
 use serde::Deserialize;
+
+use super::script::Stream;
 
 /// The file with all plans.
 pub const PLANS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/recordings/plans.yml"));
@@ -19,15 +24,46 @@ pub struct Plan {
     pub unsteady: Option<String>,
     /// Differences that are wanted, because the recorded runner has a fault there.
     pub wanted: Vec<Wanted>,
+    /// Differences that are there because something is not there yet: all else must be as recorded.
+    pub missing: Vec<Wanted>,
     /// What happens from outside, in order.
     pub steps: Vec<Step>,
     /// Files in the home folder of the runner, by name.
     pub home: BTreeMap<String, String>,
+    /// Files in the folder of the session before the first command, by name, where the recording does not
+    /// keep them as they were then.
+    pub files: BTreeMap<String, String>,
+    /// Files of the recording that were there before the first command.
+    pub given: Vec<String>,
+    /// What is typed, by command, from 0.
+    pub typed: BTreeMap<usize, String>,
     /// Polls that the recording does not have are held until the runner gives up.
     pub hold_polls: bool,
+    /// Status of answers beyond the end of a stream, by the stream's name: `final update of job 1001`. Without
+    /// it the last answer is repeated.
+    pub beyond: BTreeMap<String, u16>,
+    /// Fixed ports of the recording; free ones take their place.
+    pub ports: Vec<u16>,
+    /// Hosts beside the server that redirects lead to; the stand-in answers for them on ports of their
+    /// own.
+    pub hosts: Vec<String>,
+    /// Texts of the recording that read otherwise here.
+    pub rewrite: BTreeMap<String, String>,
+    /// Starts of output lines whose number is decided by when something else happens: lines in a row that
+    /// start so count as one.
+    pub runs: Vec<String>,
+    /// The recorded times lie as far from the recording's begin as they lie from the replay's here.
+    pub shift_times: bool,
+    /// All commands ran within one second: between them, tokens keep the time at which the first one was
+    /// got.
+    pub one_second: bool,
+    /// The server speaks TLS, and the runner has the certificates that the configuration leaves to the
+    /// usual places.
+    pub tls: bool,
 }
 
-/// A difference that must be there.
+/// A difference that must be there. Lines or values that none of its texts fit are a difference still,
+/// and so is a text that fits nothing.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
@@ -35,6 +71,12 @@ pub struct Wanted {
     pub place: String,
     /// Why it is better so.
     pub why: String,
+    /// Parts of what only the recording has: one for each line, or value.
+    #[serde(default)]
+    pub gone: Vec<String>,
+    /// Parts of what only the replay has.
+    #[serde(default)]
+    pub new: Vec<String>,
 }
 
 /// Something that happens from outside once all of its conditions hold.
@@ -85,6 +127,32 @@ impl From<SignalName> for Signal {
     }
 }
 
+impl Plan {
+    /// Whether a stream of the recording need not be walked to its end, because a wanted difference names
+    /// it.
+    pub fn frees(&self, stream: &Stream) -> bool {
+        let name = stream.to_string();
+        self.known().any(|wanted| wanted.place == name)
+    }
+
+    /// All differences that must be there.
+    pub fn known(&self) -> impl Iterator<Item = &Wanted> {
+        self.wanted.iter().chain(&self.missing)
+    }
+
+    /// Why the recording does not replay clean; `None` = it does.
+    pub fn reason(&self) -> Option<String> {
+        let missing = || self.missing.iter().map(|missing| missing.why.clone());
+        self.open.clone().or_else(|| missing().reduce(|one, _| one))
+    }
+}
+
+/// The plan in a file. The error names the line.
+pub fn read(file: &Path) -> Result<Plan, String> {
+    let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    serde_saphyr::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
 /// All plans, by the name of their recording. The error names the line.
 pub fn plans() -> Result<BTreeMap<String, Plan>, String> {
     serde_saphyr::from_str(PLANS).map_err(|error| format!("recordings/plans.yml: {error}"))
@@ -103,6 +171,10 @@ mod tests {
     fn the_file_is_well_formed() {
         let plans = plans().expect("plans.yml");
         for (name, plan) in plans {
+            for wanted in plan.known() {
+                let named = !wanted.gone.is_empty() || !wanted.new.is_empty();
+                assert!(named, "{name}: {} says not what differs", wanted.place);
+            }
             for step in plan.steps {
                 let acts = step.signal.is_some()
                     || step.replace.is_some()

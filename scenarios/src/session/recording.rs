@@ -20,6 +20,8 @@ pub struct Recording {
     pub commands: Vec<Command>,
     /// Every exchange, in order of arrival.
     pub exchanges: Vec<Exchange>,
+    /// When the first of them arrived; `None` = it is not known.
+    pub began: Option<jiff::Timestamp>,
     /// Log of each job, as assembled from the accepted patches.
     pub traces: BTreeMap<i64, Vec<u8>>,
     /// Whether the checksum of each job's final update fitted its log at the server; `None` = there was
@@ -29,6 +31,8 @@ pub struct Recording {
     pub config_before: Option<String>,
     /// `config.toml` after the last command.
     pub config_after: Option<String>,
+    /// Other configurations that commands read or wrote, by name, after the last command.
+    pub files: BTreeMap<String, String>,
     /// What the runner wrote to its terminal, by command.
     pub terminal: Vec<String>,
 }
@@ -98,7 +102,10 @@ impl Recording {
         for entry in fs::read_dir(folder).map_err(|error| at(folder, error))? {
             let path = entry.map_err(|error| at(folder, error))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_file() && (name.starts_with("trace-") || FILES.contains(&name.as_ref())) {
+            let known = name.starts_with("trace-")
+                || name.ends_with(CONFIGURATION)
+                || FILES.contains(&name.as_ref());
+            if path.is_file() && known {
                 let bytes = fs::read(&path).map_err(|error| at(&path, error))?;
                 files.insert(name.into_owned(), bytes);
             }
@@ -127,8 +134,10 @@ impl Recording {
         };
         let (bytes, path) = needed("session.har")?;
         let exchanges = har::read(bytes).map_err(|error| at(&path, error))?;
+        let began = har::began(bytes);
         let (bytes, path) = needed("result.json")?;
         let result: ResultFile = serde_json::from_slice(bytes).map_err(|error| at(&path, error))?;
+        let terminal = by_command(&text("runner.log").unwrap_or_default(), &result.commands);
         let mut traces = BTreeMap::new();
         for (name, bytes) in files {
             let Some(id) = name.strip_prefix("trace-") else {
@@ -145,6 +154,7 @@ impl Recording {
             about: result.doc,
             commands: result.commands,
             exchanges,
+            began,
             traces,
             fitted: result
                 .jobs
@@ -153,7 +163,12 @@ impl Recording {
                 .collect(),
             config_before: text("config.before.toml"),
             config_after: text("config.after.toml"),
-            terminal: by_command(&text("runner.log").unwrap_or_default()),
+            files: files
+                .keys()
+                .filter(|name| name.ends_with(CONFIGURATION) && !FILES.contains(&name.as_str()))
+                .filter_map(|name| Some((name.clone(), text(name)?)))
+                .collect(),
+            terminal,
         })
     }
 }
@@ -167,6 +182,9 @@ const FILES: [&str; 5] = [
     "config.after.toml",
 ];
 
+/// How the names of configurations end.
+const CONFIGURATION: &str = ".toml";
+
 fn at(file: &Path, kind: impl Into<RecordingErrorKind>) -> RecordingError {
     RecordingError {
         file: file.to_owned(),
@@ -174,12 +192,17 @@ fn at(file: &Path, kind: impl Into<RecordingErrorKind>) -> RecordingError {
     }
 }
 
-/// Cuts the terminal's text at the lines that name the commands.
-fn by_command(text: &str) -> Vec<String> {
+/// Cuts the terminal's text at the lines that name the commands. A command with line breaks takes several.
+fn by_command(text: &str, commands: &[Command]) -> Vec<String> {
     let mut parts: Vec<String> = Vec::new();
+    let mut of_command = 0;
     for line in text.split_inclusive('\n') {
         if line.starts_with(COMMAND_MARK) {
+            let command = commands.get(parts.len());
+            of_command = command.map_or(0, |command| command.args.join(" ").matches('\n').count());
             parts.push(String::new());
+        } else if of_command > 0 {
+            of_command -= 1;
         } else if let Some(part) = parts.last_mut() {
             part.push_str(line);
         }
@@ -194,7 +217,14 @@ mod tests {
     #[test]
     fn the_terminal_is_cut_by_command() {
         let text = "### gitlab-runner list\na\nb\n### gitlab-runner run\nc\n";
-        assert_eq!(by_command(text), ["a\nb\n", "c\n"]);
+        assert_eq!(by_command(text, &[]), ["a\nb\n", "c\n"]);
+        let command = Command {
+            args: vec!["--env".to_owned(), "A=1\n2".to_owned()],
+            exit: 0,
+            took_s: 0.0,
+        };
+        let text = "### gitlab-runner --env A=1\n2\na\n### gitlab-runner run\nc\n";
+        assert_eq!(by_command(text, &[command]), ["a\n", "c\n"]);
     }
 
     #[test]

@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::compare::{self, Difference};
-use super::git::{self, GitError};
-use super::normalise::Place;
+use super::compare;
+use super::difference::{self, Difference};
+use super::git::GitError;
+use super::place::Place;
 use super::plan::{Plan, Step};
 use super::recording::Recording;
 use super::script::{Script, Stream};
-use super::stand_in::{self, Progress, Seen, StandIn};
+use super::stage::Stage;
+use super::stand_in::{Progress, Seen, StandIn};
+use super::tls::TlsError;
 use crate::process::{RunnerProcess, RunnerProgram, Start, Terminal};
 
-/// System id of the recorded runner.
-const SYSTEM_ID: &str = "s_0123456789ab";
 /// How much longer than the recording a replay may take, s.
 const SLACK_S: f64 = 30.0;
 /// The same for a recording that is known not to replay yet.
@@ -49,6 +50,8 @@ pub struct Replayed {
     pub terminal: Vec<String>,
     /// `config.toml` afterwards.
     pub config_after: Option<String>,
+    /// Other files that the recording keeps, as they are afterwards.
+    pub files: BTreeMap<String, String>,
     /// What the session still waited for when the time was over; empty = it ended by itself.
     pub overdue: Vec<String>,
 }
@@ -67,9 +70,12 @@ pub enum ReplayError {
     /// A repository of the recording.
     #[error("repositories of the recording: {0}")]
     Git(#[from] GitError),
+    /// Certificates for the server.
+    #[error("certificates for the server: {0}")]
+    Tls(TlsError),
 }
 
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ReplayError {
+pub(super) fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> ReplayError {
     let what = what.into();
     move |error| ReplayError::Io { what, error }
 }
@@ -82,19 +88,11 @@ pub async fn replay(
     options: &Options,
 ) -> Result<(Replayed, Vec<Difference>), ReplayError> {
     let replayed = play(recording, plan, options).await?;
-    let mut differences = compare::compare(recording, &replayed);
-    for wanted in &plan.wanted {
-        let before = differences.len();
-        differences.retain(|difference| !difference.place.starts_with(&wanted.place));
-        if differences.len() == before {
-            differences.push(Difference {
-                place: wanted.place.clone(),
-                expected: format!("a difference that is wanted: {}", wanted.why),
-                actual: "the same as in the recording".to_owned(),
-                context: Vec::new(),
-            });
-        }
+    let mut differences = compare::compare(recording, plan, &replayed);
+    for wanted in plan.known() {
+        wanted.take_from(&mut differences);
     }
+    difference::shorten(&mut differences);
     Ok((replayed, differences))
 }
 
@@ -108,7 +106,7 @@ pub async fn play(
         .prefix("replay-")
         .tempdir()
         .map_err(io_error("temporary folder"))?;
-    let (stage, listener) = Stage::set(recording, plan, options, temp.path()).await?;
+    let (stage, addresses) = Stage::set(recording, plan, options, temp.path()).await?;
     let mut replayed = Replayed {
         place: stage.place.clone(),
         seen: Vec::new(),
@@ -116,21 +114,31 @@ pub async fn play(
         exits: Vec::new(),
         terminal: Vec::new(),
         config_after: None,
+        files: BTreeMap::new(),
         overdue: Vec::new(),
     };
-    let server = tokio::spawn(Arc::clone(&stage.stand_in).serve(listener));
+    let mut servers = tokio::task::JoinSet::new();
+    for listener in addresses.listeners {
+        servers.spawn(Arc::clone(&stage.stand_in).serve(listener, addresses.tls.clone()));
+    }
     for (index, command) in recording.commands.iter().enumerate() {
         let args: Vec<String> = command
             .args
             .iter()
             .map(|arg| stage.place.transpose(arg))
             .collect();
+        if plan.one_second {
+            same_second(&stage.root.join("config.toml")).map_err(io_error("config.toml"))?;
+        }
+        let input = plan.typed.get(&index);
+        let input = input.map(|text| stage.place.transpose(text));
         let mut process = RunnerProcess::start(&Start {
             program: &stage.program,
             args: &args,
             folder: &stage.root,
             home: &stage.home,
             environment: &[("USER".to_owned(), "root".to_owned())],
+            input: input.as_deref(),
         })
         .map_err(io_error(stage.program.display().to_string()))?;
         let slack_s = if plan.open.is_some() {
@@ -142,6 +150,7 @@ pub async fn play(
         let scene = Scene {
             stage: &stage,
             recording,
+            plan,
             steps: plan
                 .steps
                 .iter()
@@ -154,7 +163,7 @@ pub async fn play(
             let status = status.map_err(io_error("waiting for the runner"))?;
             replayed.exits.push(status.code());
         } else {
-            replayed.overdue = missing(&stage.stand_in);
+            replayed.overdue = missing(&stage.stand_in, plan);
             let _ = process.signal(Signal::SIGKILL);
             let _ = process.wait().await;
             replayed.exits.push(None);
@@ -162,82 +171,45 @@ pub async fn play(
         process.drain().await;
         replayed.terminal.push(process.terminal().text());
     }
-    server.abort();
-    replayed.config_after = fs::read_to_string(stage.root.join("config.toml")).ok();
+    servers.abort_all();
+    let read = |name: &str| fs::read_to_string(stage.root.join(name)).ok();
+    replayed.config_after = read("config.toml");
+    for name in recording.files.keys() {
+        replayed
+            .files
+            .extend(read(name).map(|text| (name.clone(), text)));
+    }
     let mut progress = stage.stand_in.progress();
     replayed.seen = std::mem::take(&mut progress.seen);
     replayed.traces = std::mem::take(&mut progress.traces);
     Ok(replayed)
 }
 
-/// All that a replay needs, in one temporary folder.
-struct Stage {
-    place: Place,
-    root: PathBuf,
-    home: PathBuf,
-    program: PathBuf,
-    stand_in: Arc<StandIn>,
-}
-
-impl Stage {
-    async fn set(
-        recording: &Recording,
-        plan: &Plan,
-        options: &Options,
-        temp: &Path,
-    ) -> Result<(Stage, tokio::net::TcpListener), ReplayError> {
-        let folder = |name: &str| {
-            let path = temp.join(name);
-            fs::create_dir_all(&path)
-                .map(|()| path)
-                .map_err(io_error(format!("temporary folder {name}")))
-        };
-        let (root, home, repositories) = (folder("srv")?, folder("srv/home")?, folder("git")?);
-        git::recover(&recording.exchanges, &repositories)?;
-        let (listener, address) = stand_in::listen()
-            .await
-            .map_err(io_error("loopback port"))?;
-        let place = Place {
-            root: root.display().to_string(),
-            host: address.to_string(),
-            machine: hostname::get()
-                .map(|name| name.to_string_lossy().into_owned())
-                .map_err(io_error("host name"))?,
-        };
-        let write = |name: &str, text: &str| {
-            fs::write(root.join(name), text).map_err(io_error(name.to_owned()))
-        };
-        if let Some(config) = &recording.config_before {
-            write("config.toml", &place.transpose(config))?;
-        }
-        write(".runner_system_id", SYSTEM_ID)?;
-        for (name, text) in &plan.home {
-            fs::write(home.join(name), text).map_err(io_error(name.clone()))?;
-        }
-        let program = options
-            .program
-            .link_in(&temp.join("bin"))
-            .map_err(io_error("link to the runner"))?;
-        let stage = Stage {
-            stand_in: StandIn::new(
-                Script::new(&recording.exchanges),
-                place.clone(),
-                repositories,
-                plan.hold_polls,
-            ),
-            place,
-            root,
-            home,
-            program,
-        };
-        Ok((stage, listener))
-    }
+/// Gives all tokens of a configuration the time at which the first was got.
+fn same_second(path: &Path) -> io::Result<()> {
+    const KEY: &str = "token_obtained_at = ";
+    let Ok(text) = fs::read_to_string(path) else {
+        // A command may be there to make it.
+        return Ok(());
+    };
+    let times = text
+        .lines()
+        .filter_map(|line| Some(line.split_once(KEY)?.1));
+    let Some(first) = times.min() else {
+        return Ok(());
+    };
+    let lines = text.lines().map(|line| match line.split_once(KEY) {
+        Some((indent, _)) => format!("{indent}{KEY}{first}\n"),
+        None => format!("{line}\n"),
+    });
+    fs::write(path, lines.collect::<String>())
 }
 
 /// What one command is played with.
 struct Scene<'a> {
     stage: &'a Stage,
     recording: &'a Recording,
+    plan: &'a Plan,
     steps: Vec<&'a Step>,
     /// The recorded terminal of the command.
     recorded: &'a str,
@@ -263,7 +235,7 @@ async fn conduct(
         if !rest.is_empty() && scene.steps.iter().all(|step| step.signal.is_none()) {
             let stand_in = &scene.stage.stand_in;
             stand_in
-                .until(|progress| done(stand_in.script(), progress))
+                .until(|progress| done(stand_in.script(), scene.plan, progress))
                 .await;
             let gone = removed(scene.recorded);
             let settled = terminal.until(|text| removed(text) >= gone);
@@ -298,7 +270,7 @@ impl Scene<'_> {
                     let polls = polls.filter(|(stream, _)| matches!(stream, Stream::Poll(_)));
                     polls.map(|(_, count)| count).sum::<usize>() >= least
                 });
-                log && polls && (!step.all || done(stand_in.script(), progress))
+                log && polls && (!step.all || done(stand_in.script(), self.plan, progress))
             })
             .await;
         if let Some(text) = &step.terminal {
@@ -354,27 +326,27 @@ fn recorded_signals(terminal: &str) -> Vec<Signal> {
 
 /// Whether a stream has to be walked to its end before the session is over. Patches and keep-alives
 /// come by a timer, git asks as it likes.
-fn counts(stream: &Stream) -> bool {
-    !matches!(stream, Stream::Patch(_) | Stream::Running(_) | Stream::Git)
+fn counts(stream: &Stream, plan: &Plan) -> bool {
+    !matches!(stream, Stream::Patch(_) | Stream::Running(_) | Stream::Git) && !plan.frees(stream)
 }
 
-fn done(script: &Script, progress: &Progress) -> bool {
+fn done(script: &Script, plan: &Plan, progress: &Progress) -> bool {
     script
         .streams
         .iter()
-        .filter(|(stream, _)| counts(stream))
+        .filter(|(stream, _)| counts(stream, plan))
         .all(|(stream, recorded)| {
             progress.counts.get(stream).copied().unwrap_or_default() >= recorded.len()
         })
 }
 
-fn missing(stand_in: &StandIn) -> Vec<String> {
+fn missing(stand_in: &StandIn, plan: &Plan) -> Vec<String> {
     let progress = stand_in.progress();
     stand_in
         .script()
         .streams
         .iter()
-        .filter(|(stream, _)| counts(stream))
+        .filter(|(stream, _)| counts(stream, plan))
         .filter_map(|(stream, recorded)| {
             let came = progress.counts.get(stream).copied().unwrap_or_default();
             (came < recorded.len()).then(|| format!("{stream}: {came} of {}", recorded.len()))

@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::git::is_git;
 use super::har::Exchange;
+use super::normalise;
 
 /// One line of talk, whose order matters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,34 +108,74 @@ pub enum PatchRule {
     },
 }
 
+/// What a recorded patch stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    /// How it was answered.
+    pub rule: PatchRule,
+    /// The last command that the log shows in it, if any. Before that, its answer is not due: this machine
+    /// may be slower, and what ends a job must not come before it is there.
+    pub mark: Option<String>,
+}
+
 /// The streams of a recording, in the order of their first exchange.
 #[derive(Clone, Debug)]
 pub struct Script {
     /// Exchanges of each stream, in order.
     pub streams: BTreeMap<Stream, Vec<Exchange>>,
-    /// For each job, one rule per recorded patch.
-    pub patches: BTreeMap<i64, Vec<PatchRule>>,
+    /// For each job, its recorded patches.
+    pub patches: BTreeMap<i64, Vec<Patch>>,
+    /// Streams that redirected log patches go to, and the job whose log it is.
+    pub redirected: BTreeMap<Stream, i64>,
 }
 
 impl Script {
     /// Sorts the exchanges of a recording.
     pub fn new(exchanges: &[Exchange]) -> Script {
-        let mut streams: BTreeMap<Stream, Vec<Exchange>> = BTreeMap::new();
+        let mut script = Script {
+            streams: BTreeMap::new(),
+            patches: BTreeMap::new(),
+            redirected: BTreeMap::new(),
+        };
+        let mut stored = BTreeMap::new();
         for exchange in exchanges {
-            streams
-                .entry(Stream::of(exchange))
+            let stream = Stream::of(exchange);
+            if let Stream::Patch(job) = stream {
+                let patch = Patch {
+                    rule: patch_rule(exchange, stored.entry(job).or_default()),
+                    mark: normalise::last_command(&exchange.body),
+                };
+                script.patches.entry(job).or_default().push(patch);
+                script
+                    .redirected
+                    .extend(moved_to(exchange).map(|to| (to, job)));
+            } else if let Some(job) = script.redirected.get(&stream) {
+                let stored = stored.entry(*job).or_default();
+                if exchange.status == 202 && starts_at(exchange, *stored) {
+                    *stored += exchange.body.len() as u64;
+                }
+            }
+            script
+                .streams
+                .entry(stream)
                 .or_default()
                 .push(exchange.clone());
         }
-        let patches = streams
-            .iter()
-            .filter_map(|(stream, exchanges)| match stream {
-                Stream::Patch(job) => Some((*job, patch_rules(exchanges))),
-                _ => None,
-            })
-            .collect();
-        Script { streams, patches }
+        script
     }
+}
+
+/// Where a redirect sends the same request again.
+fn moved_to(exchange: &Exchange) -> Option<Stream> {
+    if !matches!(exchange.status, 307 | 308) {
+        return None;
+    }
+    let to: http::Uri = exchange.answer_header("location")?.parse().ok()?;
+    Some(Stream::Other(exchange.method.clone(), to.path().to_owned()))
+}
+
+fn starts_at(exchange: &Exchange, stored: u64) -> bool {
+    range_start(exchange.header(header::CONTENT_RANGE)) == Some(stored)
 }
 
 /// Start of `Content-Range: first-last`.
@@ -146,36 +187,31 @@ fn range_end(value: Option<&str>) -> Option<u64> {
     value?.split_once('-')?.1.parse().ok()
 }
 
-fn patch_rules(exchanges: &[Exchange]) -> Vec<PatchRule> {
-    let mut stored: u64 = 0;
-    exchanges
-        .iter()
-        .map(|exchange| {
-            let fits = range_start(exchange.header(header::CONTENT_RANGE)) == Some(stored);
-            let named = range_end(exchange.answer_header(header::RANGE));
-            let natural = match exchange.status {
-                202 => fits,
-                416 => !fits && named == Some(stored),
-                _ => false,
-            };
-            if natural {
-                if exchange.status == 202 {
-                    stored += exchange.body.len() as u64;
-                }
-                return PatchRule::ByRange;
-            }
-            let end = stored + exchange.body.len() as u64;
-            if exchange.status == 416 && fits && named == Some(end) {
-                stored = end;
-                return PatchRule::Kept;
-            }
-            PatchRule::Forced {
-                ahead: named
-                    .filter(|named| *named > 0)
-                    .map(|named| named as i64 - stored as i64),
-            }
-        })
-        .collect()
+/// `stored` is how many bytes the server has, before and after.
+fn patch_rule(exchange: &Exchange, stored: &mut u64) -> PatchRule {
+    let fits = starts_at(exchange, *stored);
+    let named = range_end(exchange.answer_header(header::RANGE));
+    let natural = match exchange.status {
+        202 => fits,
+        416 => !fits && named == Some(*stored),
+        _ => false,
+    };
+    if natural {
+        if exchange.status == 202 {
+            *stored += exchange.body.len() as u64;
+        }
+        return PatchRule::ByRange;
+    }
+    let end = *stored + exchange.body.len() as u64;
+    if exchange.status == 416 && fits && named == Some(end) {
+        *stored = end;
+        return PatchRule::Kept;
+    }
+    PatchRule::Forced {
+        ahead: named
+            .filter(|named| *named > 0)
+            .map(|named| named as i64 - *stored as i64),
+    }
 }
 
 #[cfg(test)]
@@ -199,11 +235,16 @@ mod tests {
         }
     }
 
+    fn rules(script: &Script) -> Vec<PatchRule> {
+        let rules = script.patches[&7].iter();
+        rules.map(|patch| patch.rule.clone()).collect()
+    }
+
     /// The patches of the recording `trace-416`: the second 416 follows from the range, the first does
     /// not.
     #[test]
     fn what_the_range_explains_is_not_forced() {
-        let rules = patch_rules(&[
+        let script = Script::new(&[
             patch("0-1929", 1930, 202, "0-1930"),
             patch("1930-2046", 117, 416, "0-0"),
             patch("0-2530", 2531, 416, "0-1930"),
@@ -211,7 +252,7 @@ mod tests {
             patch("2531-2532", 2, 416, "0-2600"),
         ]);
         assert_eq!(
-            rules,
+            rules(&script),
             [
                 PatchRule::ByRange,
                 PatchRule::Forced { ahead: None },
@@ -219,6 +260,22 @@ mod tests {
                 PatchRule::ByRange,
                 PatchRule::Forced { ahead: Some(69) },
             ]
+        );
+    }
+
+    /// The first patch of the recording `redir-job`: what was stored elsewhere counts.
+    #[test]
+    fn a_redirected_patch_is_of_the_same_log() {
+        let mut moved = patch("0-9", 10, 307, "");
+        moved.answer_headers = vec![("Location".to_owned(), "http://localhost/m/patch".to_owned())];
+        let mut there = patch("0-9", 10, 202, "0-10");
+        there.target = "/m/patch".to_owned();
+        let script = Script::new(&[moved, there, patch("10-11", 2, 202, "0-12")]);
+        let target = Stream::Other("PATCH".to_owned(), "/m/patch".to_owned());
+        assert_eq!(script.redirected, BTreeMap::from([(target, 7)]));
+        assert_eq!(
+            rules(&script),
+            [PatchRule::Forced { ahead: None }, PatchRule::ByRange]
         );
     }
 

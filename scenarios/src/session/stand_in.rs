@@ -16,10 +16,12 @@ use protocol::header;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
 
 use super::git::{self, GitRequest};
 use super::har::Exchange;
-use super::normalise::Place;
+use super::place::Place;
+use super::plan::Plan;
 use super::script::{PatchRule, Script, Stream, range_start, stream_of};
 
 /// An answer that took longer than this in the recording was held back on purpose.
@@ -55,6 +57,7 @@ pub struct StandIn {
     progress: Mutex<Progress>,
     changed: Notify,
     hold_polls: bool,
+    beyond: BTreeMap<String, u16>,
 }
 
 /// The answer is to cut the connection.
@@ -63,14 +66,8 @@ pub struct StandIn {
 struct Cut;
 
 impl StandIn {
-    /// A stand-in that plays `script` at `place`, with git repositories in `repositories`.
-    /// `hold_polls`: polls that the recording does not have get no answer.
-    pub fn new(
-        script: Script,
-        place: Place,
-        repositories: PathBuf,
-        hold_polls: bool,
-    ) -> Arc<StandIn> {
+    /// A stand-in that plays `script` at `place` as `plan` says, with git repositories in `repositories`.
+    pub fn new(script: Script, place: Place, repositories: PathBuf, plan: &Plan) -> Arc<StandIn> {
         Arc::new(StandIn {
             script,
             place,
@@ -78,7 +75,8 @@ impl StandIn {
             started: Instant::now(),
             progress: Mutex::default(),
             changed: Notify::new(),
-            hold_polls,
+            hold_polls: plan.hold_polls,
+            beyond: plan.beyond.clone(),
         })
     }
 
@@ -106,8 +104,8 @@ impl StandIn {
         }
     }
 
-    /// Serves until the task is dropped.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+    /// Serves until the task is dropped; over TLS if `tls` is there.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let Ok((stream, _)) = listener.accept().await else {
@@ -115,14 +113,27 @@ impl StandIn {
                 continue;
             };
             let this = Arc::clone(&self);
+            let tls = tls.clone();
             connections.spawn(async move {
-                let service = service_fn(move |request| Arc::clone(&this).handle(request));
-                // A cut connection is an answer of the script; any other error the runner sees too.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), service)
-                    .await;
+                match tls {
+                    None => this.talk(TokioIo::new(stream)).await,
+                    Some(tls) => {
+                        // A handshake that fails the runner sees too.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            this.talk(TokioIo::new(stream)).await;
+                        }
+                    }
+                }
             });
         }
+    }
+
+    async fn talk(self: Arc<Self>, io: impl hyper::rt::Read + hyper::rt::Write + Unpin) {
+        let service = service_fn(move |request| Arc::clone(&self).handle(request));
+        // A cut connection is an answer of the script; any other error the runner sees too.
+        let _ = hyper::server::conn::http1::Builder::new()
+            .serve_connection(io, service)
+            .await;
     }
 
     async fn handle(
@@ -223,6 +234,12 @@ impl StandIn {
         header: &(dyn Fn(&str) -> Option<String> + Sync),
         body: &Bytes,
     ) -> Result<Response<Bytes>, Cut> {
+        let start = range_start(header(header::CONTENT_RANGE).as_deref());
+        if let Stream::Patch(job) = stream
+            && let Some(answer) = self.not_due(*job, start, body)
+        {
+            return Ok(answer);
+        }
         let index = {
             let mut progress = self.progress();
             let count = progress.counts.entry(stream.clone()).or_default();
@@ -238,11 +255,21 @@ impl StandIn {
         {
             return std::future::pending().await;
         }
+        let past = recorded.is_none_or(|all| index >= all.len());
+        let beyond = self.beyond.get(&stream.to_string()).filter(|_| past);
+        if let Some(status) = beyond {
+            let status = StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let mut answer = plain(status);
+            if let Stream::Patch(job) = stream {
+                let (_, end) = self.append(*job, start, body);
+                answer = with_range(answer, end);
+            }
+            return Ok(answer);
+        }
+        // Past its end a stream repeats its last answer, but a job is never handed out twice.
         let Some(exchange) = recorded.and_then(|all| all.get(index).or(all.last())) else {
             return Ok(unknown());
         };
-        // Past its end a stream repeats its last answer, but a job is never handed out twice.
-        let past = recorded.is_some_and(|all| index >= all.len());
         if past && matches!(stream, Stream::Poll(_)) {
             return Ok(plain(StatusCode::NO_CONTENT));
         }
@@ -253,45 +280,84 @@ impl StandIn {
             return Err(Cut);
         }
         if let Stream::Patch(job) = stream {
-            let start = range_start(header(header::CONTENT_RANGE).as_deref());
-            return Ok(self.patch(*job, index, start, exchange, body));
+            let patch = self.script.patches[job].get(index);
+            let rule = patch.map_or(PatchRule::ByRange, |patch| patch.rule.clone());
+            return Ok(self.patch(*job, rule, start, exchange, body));
+        }
+        if let Some(job) = self.script.redirected.get(stream) {
+            return Ok(self.patch(*job, PatchRule::Kept, start, exchange, body));
         }
         Ok(self.answer(exchange, None))
+    }
+
+    /// The answer to a patch after which the log does not yet hold what it held when the next recorded
+    /// answer was given: as its range deserves, whatever comes later.
+    fn not_due(&self, job: i64, start: Option<u64>, body: &Bytes) -> Option<Response<Bytes>> {
+        let stream = Stream::Patch(job);
+        let count = self.progress().counts.get(&stream).copied();
+        let count = count.unwrap_or_default();
+        let mark = self.script.patches.get(&job)?.get(count)?.mark.as_ref()?;
+        let mut log = self
+            .progress()
+            .traces
+            .get(&job)
+            .cloned()
+            .unwrap_or_default();
+        log.extend_from_slice(body);
+        if String::from_utf8_lossy(&log).contains(&self.place.transpose(mark)) {
+            return None;
+        }
+        let exchange = self.script.streams[&stream].get(count.saturating_sub(1))?;
+        let mut answer = self.patch(job, PatchRule::ByRange, start, exchange, body);
+        let status = HeaderName::from_static(header::JOB_STATUS);
+        if answer.headers().contains_key(&status) {
+            let running = HeaderValue::from_static("running");
+            answer.headers_mut().insert(status, running);
+        }
+        Some(answer)
+    }
+
+    /// Adds a piece to a log if it fits; whether it did, and the log's length.
+    fn append(&self, job: i64, start: Option<u64>, body: &Bytes) -> (bool, u64) {
+        let mut progress = self.progress();
+        let stored = progress.traces.entry(job).or_default();
+        let fits = start == Some(stored.len() as u64);
+        if fits {
+            stored.extend_from_slice(body);
+        }
+        (fits, stored.len() as u64)
     }
 
     fn patch(
         &self,
         job: i64,
-        index: usize,
+        rule: PatchRule,
         start: Option<u64>,
         exchange: &Exchange,
         body: &Bytes,
     ) -> Response<Bytes> {
-        let rule = self.script.patches[&job]
-            .get(index)
-            .cloned()
-            .unwrap_or(PatchRule::ByRange);
-        let mut progress = self.progress();
-        let stored = progress.traces.entry(job).or_default();
         match rule {
             PatchRule::ByRange => {
-                let fits = start == Some(stored.len() as u64);
-                if fits {
-                    stored.extend_from_slice(body);
-                }
-                let status = if fits { 202 } else { 416 };
-                let mut answer = self.answer(exchange, Some(stored.len() as u64));
-                *answer.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::ACCEPTED);
+                let (fits, end) = self.append(job, start, body);
+                let mut answer = self.answer(exchange, Some(end));
+                *answer.status_mut() = if fits {
+                    StatusCode::ACCEPTED
+                } else {
+                    StatusCode::RANGE_NOT_SATISFIABLE
+                };
                 answer
             }
             PatchRule::Kept => {
-                if start == Some(stored.len() as u64) {
-                    stored.extend_from_slice(body);
-                }
-                self.answer(exchange, Some(stored.len() as u64))
+                let (_, end) = self.append(job, start, body);
+                self.answer(exchange, Some(end))
             }
             PatchRule::Forced { ahead } => {
+                let mut progress = self.progress();
+                let stored = progress.traces.entry(job).or_default();
                 if exchange.status == 202 {
+                    // What comes too far behind is put there, as the recorded server did.
+                    let start = start.map_or(stored.len(), |start| start as usize);
+                    stored.resize(start, b'?');
                     stored.extend_from_slice(body);
                 }
                 let named = ahead.map(|ahead| (stored.len() as i64 + ahead).max(0) as u64);
@@ -325,19 +391,24 @@ impl StandIn {
                 .headers_mut()
                 .insert(http::header::CONTENT_TYPE, value);
         }
-        if let Some(end) = range {
-            let name = HeaderName::from_static(header::RANGE);
-            if let Ok(value) = format!("0-{end}").parse() {
-                answer.headers_mut().insert(name, value);
-            }
+        match range {
+            Some(end) => with_range(answer, end),
+            None => answer,
         }
-        answer
     }
 }
 
 fn plain(status: StatusCode) -> Response<Bytes> {
     let mut answer = Response::new(Bytes::new());
     *answer.status_mut() = status;
+    answer
+}
+
+fn with_range(mut answer: Response<Bytes>, end: u64) -> Response<Bytes> {
+    let name = HeaderName::from_static(header::RANGE);
+    if let Ok(value) = format!("0-{end}").parse() {
+        answer.headers_mut().insert(name, value);
+    }
     answer
 }
 

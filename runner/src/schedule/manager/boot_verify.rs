@@ -118,8 +118,7 @@ impl Owner {
                     max_builds,
                     "Boot-verify canary failed, draining and exiting"
                 );
-                self.say_providers_end();
-                tracing::warn!(builds, max_builds, "[runWait] run aborted, shutting down");
+                self.say_aborted();
                 Some(ExitReason::RunFailed(error))
             }
         }

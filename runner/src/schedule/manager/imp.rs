@@ -162,7 +162,10 @@ impl Owner {
         // Served until this returns.
         let _served = match served.await {
             Ok(served) => served,
-            Err(text) => return ExitReason::NoListener(text),
+            Err(error) => {
+                let max_builds = self.max_builds();
+                return ExitReason::NoListener { error, max_builds };
+            }
         };
         self.say_start();
         if self.config.concurrent() < 1 {
@@ -446,12 +449,27 @@ impl Owner {
                 self.rotation.plan(&self.config);
                 self.clients.retain(&self.config);
                 self.loaded();
+                if self.config.concurrent() < 1 {
+                    self.end_without_workers();
+                    return;
+                }
                 let now = self.now();
                 let plan = plan(&self.config, &self.options);
                 self.scheduler.reload(plan, now);
             }
             Err(text) => self.reload_failed(&text),
         }
+    }
+
+    /// As at the start, nothing can run with such a `concurrent` (recording `reload-odd`): the run ends at
+    /// once, but not without its jobs.
+    fn end_without_workers(&mut self) {
+        let step = self
+            .shutdown
+            .force(ExitReason::NoConcurrency, Instant::now());
+        self.scheduler.stop();
+        self.stop_requests.cancel();
+        self.step(&step, "");
     }
 
     fn reload_failed(&self, text: &str) {
@@ -491,21 +509,7 @@ impl Owner {
                 StopSignal = field,
                 "Starting graceful shutdown, waiting for builds to finish"
             ),
-            Step::Abort => {
-                tracing::warn!(
-                    builds,
-                    max_builds,
-                    error = format!("received stop signal: {}", signal.name()),
-                    "Graceful shutdown not finished properly. To gracefully clean up running plugins please use SIGQUIT (ctrl-\\) instead of SIGINT (ctrl-c)"
-                );
-                tracing::warn!(
-                    builds,
-                    max_builds,
-                    StopSignal = field,
-                    "shutdown-timeout" = logging::duration(timeout),
-                    "Starting forceful shutdown"
-                );
-            }
+            Step::Abort => self.say_abort(signal),
             Step::Kill => self.say_forced(&self.shutdown.reason()),
             Step::Nothing | Step::Exit => {}
         }

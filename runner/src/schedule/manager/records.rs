@@ -9,7 +9,7 @@ use super::lines;
 use super::serving::all_labels;
 use crate::job::JobFailure;
 use crate::logging;
-use crate::schedule::ExitReason;
+use crate::schedule::{ExitReason, Signal};
 
 /// Warning about a `url` that ends in `/ci` (RUN-CFG-16).
 const LEGACY_CI_SUFFIX: &str = "The runner URL contains a legacy '/ci' suffix.
@@ -102,7 +102,13 @@ impl Owner {
         tracing::info!(builds, max_builds, "Can exit now!");
     }
 
-    pub(super) fn say_providers_end(&self) {
+    fn say_providers_end(&self) {
+        self.say_providers_shut_down();
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        tracing::info!(builds, max_builds, "All executor providers shut down.");
+    }
+
+    fn say_providers_shut_down(&self) {
         let (builds, max_builds) = (self.builds(), self.max_builds());
         let timeout = logging::duration(self.config.shutdown_timeout());
         tracing::info!(
@@ -111,7 +117,33 @@ impl Owner {
             "shutdown-timeout" = timeout,
             "Shutting down executor providers"
         );
-        tracing::info!(builds, max_builds, "All executor providers shut down.");
+    }
+
+    /// A run that ends because boot verification failed (recording `boot-verify-fails`). It ends as by
+    /// SIGINT, before providers can tell that they are gone.
+    pub(super) fn say_aborted(&self) {
+        self.say_providers_shut_down();
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        tracing::warn!(builds, max_builds, "[runWait] run aborted, shutting down");
+        self.say_abort(Signal::Interrupt);
+    }
+
+    /// Jobs are given up.
+    pub(super) fn say_abort(&self, signal: Signal) {
+        let (builds, max_builds) = (self.builds(), self.max_builds());
+        tracing::warn!(
+            builds,
+            max_builds,
+            error = format!("received stop signal: {}", signal.name()),
+            "Graceful shutdown not finished properly. To gracefully clean up running plugins please use SIGQUIT (ctrl-\\) instead of SIGINT (ctrl-c)"
+        );
+        tracing::warn!(
+            builds,
+            max_builds,
+            StopSignal = logging::signal(signal.number(), signal.name()),
+            "shutdown-timeout" = logging::duration(self.config.shutdown_timeout()),
+            "Starting forceful shutdown"
+        );
     }
 
     pub(super) fn say_forced(&self, reason: &ExitReason) {

@@ -80,6 +80,15 @@ impl Shutdown {
         }
     }
 
+    /// The process cannot go on, for another reason than a signal.
+    pub(super) fn force(&mut self, reason: ExitReason, now: Instant) -> Step {
+        *self = Shutdown::Exiting {
+            reason,
+            deadline: now + FORCED_EXIT,
+        };
+        Step::Kill
+    }
+
     /// The deadline has come.
     pub(super) fn expire(&mut self, now: Instant) -> Step {
         match self {

@@ -533,6 +533,30 @@ async fn concurrent_below_one_ends_the_run() {
     assert_eq!(run.end.await.unwrap(), ExitReason::NoConcurrency);
 }
 
+/// So does a reload with it (recording `reload-odd`); a job that runs is ended and reported.
+///
+/// Proves RUN-CFG-05.
+#[tokio::test(start_paused = true)]
+async fn a_reload_with_concurrent_below_one_ends_the_run() {
+    for with_job in [false, true] {
+        let server = Server::new(if with_job {
+            vec![job(1, "600")]
+        } else {
+            Vec::new()
+        });
+        let run = start(&server, &format!("concurrent = 1\n{}", entries(1, "")));
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        run.config.set(Some("concurrent = 0".to_owned()));
+        let begin = Instant::now();
+        let end = tokio::time::timeout(Duration::from_secs(60), run.end).await;
+        assert_eq!(end.expect("ends").unwrap(), ExitReason::NoConcurrency);
+        assert!(begin.elapsed() < Duration::from_secs(10));
+        let last = server.updates().pop().map(|update| update.2);
+        let failed = with_job.then(|| "failed runner_interrupted".to_owned());
+        assert_eq!(last, failed);
+    }
+}
+
 /// Proves RUN-CFG-17.
 #[tokio::test(start_paused = true)]
 async fn an_entry_without_token_is_not_polled() {
