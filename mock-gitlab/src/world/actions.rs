@@ -1,11 +1,14 @@
 //! What users, administrators and tests can do with jobs.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use protocol::{FailureReason, JobStatus};
 
 use super::answer::ActionError;
 use super::core::World;
 use super::deadline::after;
+use super::job_changes::JobChanges;
 use super::state::Job;
 use super::{JobId, PipelineId};
 
@@ -72,6 +75,17 @@ impl World {
 
     /// Plays a manual or scheduled job.
     pub fn play_job(&mut self, now: Timestamp, id: JobId) -> Result<JobStatus, ActionError> {
+        self.play_changed_job(now, id, &JobChanges::default())
+    }
+
+    /// Plays a manual or scheduled job with other variables or inputs. When it is refused, nothing of it
+    /// has changed.
+    pub fn play_changed_job(
+        &mut self,
+        now: Timestamp,
+        id: JobId,
+        changes: &JobChanges,
+    ) -> Result<JobStatus, ActionError> {
         self.tick(now);
         let job = self.known_job(id)?;
         let status = job.status;
@@ -84,6 +98,10 @@ impl World {
                 status,
                 action: "played",
             });
+        }
+        let definition = changes.apply(&job.definition)?;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.definition = definition;
         }
         self.enqueue(now, id);
         self.reset_skipped_after(now, id);
@@ -102,6 +120,16 @@ impl World {
 
     /// Retries a finished job by hand: a new job with a new id, which is returned.
     pub fn retry_job(&mut self, now: Timestamp, id: JobId) -> Result<JobId, ActionError> {
+        self.retry_changed_job(now, id, &JobChanges::default())
+    }
+
+    /// Retries a finished job by hand with other variables or inputs.
+    pub fn retry_changed_job(
+        &mut self,
+        now: Timestamp,
+        id: JobId,
+        changes: &JobChanges,
+    ) -> Result<JobId, ActionError> {
         self.tick(now);
         let job = self.demand(id, "retried", |job| {
             let ended = matches!(
@@ -113,8 +141,9 @@ impl World {
         if self.is_archived(now, job) {
             return Err(ActionError::Archived { id });
         }
+        let definition = changes.apply(&job.definition)?;
         let new = self
-            .make_attempt(now, id)
+            .make_attempt(now, id, definition)
             .ok_or(ActionError::Unknown { what: "job", id })?;
         self.settle(now);
         Ok(new)
@@ -133,12 +162,12 @@ impl World {
                 self.status(job),
                 Some(JobStatus::Failed | JobStatus::Canceled)
             );
-            let archived = self
-                .jobs
-                .get(&job)
-                .is_some_and(|job| self.is_archived(now, job));
-            if ended && !archived {
-                new.extend(self.make_attempt(now, job));
+            let Some(record) = self.jobs.get(&job) else {
+                continue;
+            };
+            if ended && !self.is_archived(now, record) {
+                let definition = Arc::clone(&record.definition);
+                new.extend(self.make_attempt(now, job, definition));
             }
         }
         self.settle(now);

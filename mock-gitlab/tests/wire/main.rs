@@ -6,6 +6,7 @@
 mod artifacts;
 mod connection;
 mod faults;
+mod job_changes;
 mod limits;
 mod mock_api;
 mod payload;

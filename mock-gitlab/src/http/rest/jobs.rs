@@ -1,5 +1,7 @@
 //! Jobs (wire.md 3.11).
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::extract::{Path, State as Extract};
 use axum::response::Response;
@@ -8,12 +10,13 @@ use protocol::{JobStatus, header};
 use serde_json::{Value, json};
 
 use super::ask::{Asked, Reply, ask, not_done, number, project, read};
+use super::pipelines::variables;
 use super::{entity, page};
 use crate::http::artifacts;
 use crate::http::parameters::{Parameters, header_text};
 use crate::http::reply;
 use crate::http::state::State;
-use crate::world::{ActionError, ApiError, JobId, ProjectId, World};
+use crate::world::{ActionError, ApiError, JobChanges, JobId, ProjectId, World};
 
 /// 404 of a record that a project does not have.
 pub(super) fn not_found() -> ApiError {
@@ -114,6 +117,20 @@ pub(super) async fn cancel(
     .await
 }
 
+/// `job_variables_attributes` and `job_inputs`, which a job gets when it is played or retried.
+fn changes(asked: &Asked) -> Result<JobChanges, ApiError> {
+    let invalid = || ApiError::new(400, json!({ "error": "job_inputs is invalid" }));
+    let inputs = match asked.parameters.value("job_inputs") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(Value::Object(inputs)) => inputs.clone().into_iter().collect(),
+        Some(_) => return Err(invalid()),
+    };
+    Ok(JobChanges {
+        variables: variables(asked, "job_variables_attributes")?,
+        inputs,
+    })
+}
+
 /// `POST /projects/:id/jobs/:job_id/play`.
 pub(super) async fn play(
     state: Extract<State>,
@@ -122,7 +139,7 @@ pub(super) async fn play(
 ) -> Response {
     act(state, path, request, StatusCode::OK, |world, asked, id| {
         world
-            .play_job(asked.now, id)
+            .play_changed_job(asked.now, id, &changes(asked)?)
             .map(|_| id)
             .map_err(|error| not_done(&error, || ApiError::bad_request("Unplayable Job")))
     })
@@ -141,11 +158,13 @@ pub(super) async fn retry(
         request,
         StatusCode::CREATED,
         |world, asked, id| {
-            world.retry_job(asked.now, id).map_err(|error| {
-                not_done(&error, || {
-                    ApiError::forbidden_because("Job is not retryable")
+            world
+                .retry_changed_job(asked.now, id, &changes(asked)?)
+                .map_err(|error| {
+                    not_done(&error, || {
+                        ApiError::forbidden_because("Job is not retryable")
+                    })
                 })
-            })
         },
     )
     .await

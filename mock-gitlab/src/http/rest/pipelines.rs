@@ -149,7 +149,7 @@ async fn prepare(state: &State, asked: &Asked, id: &str) -> Result<NewPipeline, 
         ref_: name,
         source: "api".to_owned(),
         user: Some(asked.user.id),
-        variables: variables(asked)?,
+        variables: variables(asked, "variables")?,
         stages: definition.stages,
         ..NewPipeline::default()
     };
@@ -197,10 +197,10 @@ async fn prepare(state: &State, asked: &Asked, id: &str) -> Result<NewPipeline, 
     Ok(pipeline)
 }
 
-/// `variables`: a list of objects with `key`, `value` and `variable_type`.
-fn variables(asked: &Asked) -> Result<Vec<Variable>, ApiError> {
-    let invalid = || ApiError::new(400, json!({ "error": "variables is invalid" }));
-    let list = match asked.parameters.value("variables") {
+/// A list of objects with `key`, `value` and `variable_type`.
+pub(super) fn variables(asked: &Asked, name: &str) -> Result<Vec<Variable>, ApiError> {
+    let invalid = || ApiError::new(400, json!({ "error": format!("{name} is invalid") }));
+    let list = match asked.parameters.value(name) {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(list)) => list,
         Some(_) => return Err(invalid()),

@@ -8,7 +8,7 @@ use protocol::{FailureReason, JobStatus};
 
 use crate::world::JobId;
 use crate::world::core::World;
-use crate::world::definition::Retry;
+use crate::world::definition::{JobDefinition, Retry};
 use crate::world::state::Job;
 use crate::world::transition::JobSeed;
 
@@ -75,20 +75,26 @@ impl World {
         };
         let allowed = allowed_retries(&job.definition.retry, reason, job.exit_code);
         if job.attempts_before < allowed && !self.is_archived(now, job) {
-            self.make_attempt(now, id);
+            let definition = Arc::clone(&job.definition);
+            self.make_attempt(now, id, definition);
         }
     }
 
     /// A new attempt of a finished job: clone, new id, `pending` at once. Jobs that were skipped because
     /// of the old one are looked at again.
-    pub(in crate::world) fn make_attempt(&mut self, now: Timestamp, id: JobId) -> Option<JobId> {
+    pub(in crate::world) fn make_attempt(
+        &mut self,
+        now: Timestamp,
+        id: JobId,
+        definition: Arc<JobDefinition>,
+    ) -> Option<JobId> {
         let old = self.jobs.get_mut(&id)?;
         old.retried = true;
         let seed = JobSeed {
             id: None,
             project: old.project,
             pipeline: old.pipeline,
-            definition: Arc::clone(&old.definition),
+            definition,
             stage_index: old.stage_index,
             protected: old.protected,
             user: old.user,
