@@ -20,7 +20,9 @@ pub(crate) fn run<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Field<St
     match serde_json::from_str::<Vec<BTreeMap<String, Value>>>(&text) {
         Ok(_) => Ok(Field::Value(text)),
         Err(error) => Err(D::Error::custom(format_args!(
-            "the string must hold a JSON array of steps: {error}"
+            "the string must hold a JSON array of steps: line {} column {}",
+            error.line(),
+            error.column()
         ))),
     }
 }

@@ -185,7 +185,7 @@ fn recorded_bodies_encode_as_they_came() {
             ("PATCH jobs/:id/trace answer 429 rate-limited", no_json),
             (
                 "POST jobs/request answer 201 bad-payloads",
-                "`image.entrypoint`: invalid type: string \"sh\", expected a sequence",
+                "`image.entrypoint`: invalid type: string, expected a sequence",
             ),
             ("POST jobs/request answer 429 retry-shutdown", no_json),
             ("PUT jobs/:id answer 202 final-202", no_json),
