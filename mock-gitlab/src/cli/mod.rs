@@ -1,5 +1,6 @@
 //! The command line of `mock-gitlab`.
 
+mod log;
 mod serve;
 
 use std::ffi::OsString;
@@ -44,6 +45,15 @@ struct ServeArgs {
         hide_env_values = true
     )]
     admin_token: Option<String>,
+    /// What is logged to stderr.
+    #[arg(
+        long,
+        env = "MOCK_GITLAB_LOG_LEVEL",
+        value_enum,
+        default_value_t = log::LogLevel::Warn,
+        value_name = "LEVEL"
+    )]
+    log_level: log::LogLevel,
 }
 
 /// Runs `mock-gitlab` with these arguments, the program's name first.

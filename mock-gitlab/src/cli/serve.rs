@@ -17,6 +17,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), String> {
             args.listen
         ));
     }
+    super::log::start(args.log_level);
     let (seed, file) = read_seed(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -30,6 +31,7 @@ pub(super) fn serve(args: &ServeArgs) -> Result<(), String> {
         let mut builder = MockGitlab::builder()
             .address(args.listen)
             .settings(seed.settings.clone())
+            .limits(seed.limits)
             .seed(args.seed);
         if let Some(token) = &args.admin_token {
             builder = builder.admin_token(token);

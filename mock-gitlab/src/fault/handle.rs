@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::rule::{FaultError, FaultRule};
-use super::rules::{Decision, FaultId, FaultRequest, FaultRules, FaultState};
+use super::rules::{Decision, FaultId, FaultRequest, FaultRules, FaultState, FaultsSnapshot};
 use crate::http::Now;
 use crate::world::{JobId, RunnerId, World};
 
@@ -62,7 +62,7 @@ impl Faults {
         self.change(|rules, _| rules.clear());
     }
 
-    /// Rules, oldest first, also spent ones.
+    /// Rules, oldest first, also spent ones that have not made room for others.
     pub fn all(&self) -> Vec<FaultState> {
         self.rules().states().to_vec()
     }
@@ -71,6 +71,16 @@ impl Faults {
     pub fn get(&self, id: FaultId) -> Option<FaultState> {
         let rules = self.rules();
         rules.states().iter().find(|state| state.id == id).cloned()
+    }
+
+    /// All rules as a value.
+    pub fn snapshot(&self) -> FaultsSnapshot {
+        self.rules().snapshot()
+    }
+
+    /// Puts other rules in place of all of these. Connections stay.
+    pub fn replace(&self, other: FaultRules) {
+        self.change(|rules, _| *rules = other);
     }
 
     /// The server restarts: every open connection is reset, and every new one for `down`. What was
@@ -97,7 +107,7 @@ impl Faults {
     }
 
     pub(super) fn asks_for_runner(&self, call: super::Call) -> bool {
-        self.rules().asks_for_runner(call)
+        self.rules().asks_for_runner(self.now(), call)
     }
 
     pub(super) fn decide(&self, request: FaultRequest) -> Option<Decision> {

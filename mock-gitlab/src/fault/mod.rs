@@ -28,4 +28,4 @@ pub use carry_out::{ConnectionReset, Faulted};
 pub use endpoint::{Call, Endpoint};
 pub use handle::Faults;
 pub use rule::{FaultError, FaultRule, Reset, SlowBody};
-pub use rules::{Decision, FaultId, FaultRequest, FaultRules, FaultState};
+pub use rules::{Decision, FaultId, FaultRequest, FaultRules, FaultState, FaultsSnapshot};

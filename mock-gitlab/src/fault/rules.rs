@@ -11,9 +11,10 @@ use utoipa::ToSchema;
 use super::endpoint::Call;
 use super::rule::{FaultError, FaultRule};
 use crate::world::RunnerId;
+use crate::world::random::RandomState;
 
-/// Most rules at a time.
-const MOST_RULES: usize = 1000;
+/// Most rules that are kept, spent ones included.
+pub(super) const MOST_RULES: usize = 1000;
 
 /// Id of a rule; counts from 1 and is never used again.
 pub type FaultId = u64;
@@ -52,6 +53,23 @@ pub struct FaultState {
     pub hits: u64,
 }
 
+/// All rules as a value: what goes wrong from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultsSnapshot {
+    /// Rules, oldest first, also spent ones.
+    rules: Vec<FaultState>,
+    /// Id of the next rule.
+    next: FaultId,
+    /// The generator of chances.
+    #[schema(value_type = Object)]
+    random: RandomState,
+    /// Until when the server is down; absent when it is not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    down_until: Option<Timestamp>,
+}
+
 /// All rules. Where several hold, the oldest wins; the others count the request too.
 #[derive(Clone, Debug)]
 pub struct FaultRules {
@@ -72,11 +90,58 @@ impl FaultRules {
         }
     }
 
-    /// Adds a rule that holds from now on.
+    /// The rules as a value.
+    pub fn snapshot(&self) -> FaultsSnapshot {
+        FaultsSnapshot {
+            rules: self.rules.clone(),
+            next: self.next,
+            random: RandomState::of(&self.random),
+            down_until: self.down_until,
+        }
+    }
+
+    /// The rules of a value.
+    pub fn of_snapshot(snapshot: FaultsSnapshot) -> Result<FaultRules, FaultError> {
+        let FaultsSnapshot {
+            rules,
+            next,
+            random,
+            down_until,
+        } = snapshot;
+        let value = |member, problem: &str| FaultError::Value {
+            member,
+            problem: problem.to_owned(),
+        };
+        if rules.len() > MOST_RULES {
+            return Err(FaultError::TooMany(rules.len()));
+        }
+        let mut least = 1;
+        for state in &rules {
+            if !(least..next).contains(&state.id) {
+                return Err(value("rules", "ids have to ascend from 1 up to below next"));
+            }
+            least = state.id + 1;
+            state.rule.check()?;
+        }
+        let random = random
+            .generator()
+            .ok_or_else(|| value("random", "word is no number"))?;
+        Ok(FaultRules {
+            rules,
+            next,
+            random,
+            down_until,
+        })
+    }
+
+    /// Adds a rule that holds from now on. Where there is no room, the oldest spent rule is forgotten.
     pub fn add(&mut self, now: Timestamp, rule: FaultRule) -> Result<FaultId, FaultError> {
         rule.check()?;
         if self.rules.len() >= MOST_RULES {
-            return Err(FaultError::TooMany(self.rules.len()));
+            match self.rules.iter().position(|state| state.is_spent(now)) {
+                Some(spent) => drop(self.rules.remove(spent)),
+                None => return Err(FaultError::TooMany(self.rules.len())),
+            }
         }
         let id = self.next;
         self.next += 1;
@@ -103,7 +168,7 @@ impl FaultRules {
         self.down_until = None;
     }
 
-    /// Rules, oldest first, also spent ones.
+    /// Rules, oldest first, also spent ones that have not made room for others.
     pub fn states(&self) -> &[FaultState] {
         &self.rules
     }
@@ -119,9 +184,11 @@ impl FaultRules {
     }
 
     /// Whether a rule wants to know who calls.
-    pub fn asks_for_runner(&self, call: Call) -> bool {
-        let mut rules = self.rules.iter().map(|state| &state.rule);
-        rules.any(|rule| rule.runner.is_some() && rule.fits(call, rule.runner))
+    pub fn asks_for_runner(&self, now: Timestamp, call: Call) -> bool {
+        self.rules.iter().any(|state| {
+            let rule = &state.rule;
+            rule.runner.is_some() && rule.fits(call, rule.runner) && !state.is_spent(now)
+        })
     }
 
     /// Counts a request, and says what goes wrong with it.

@@ -140,7 +140,8 @@ fn whose_requests() {
             expected,
             "{request:?}"
         );
-        assert_eq!(engine.asks_for_runner(request.call), path == "jobs/7/trace");
+        let asks = engine.asks_for_runner(NOW, request.call);
+        assert_eq!(asks, path == "jobs/7/trace");
     }
     let state = &engine.states()[0];
     assert_eq!((state.id, state.seen, state.hits), (id, 1, 1));
@@ -274,6 +275,74 @@ fn rules_that_cannot_be() {
         engine.add(NOW, failing(base())),
         Err(FaultError::TooMany(1000))
     );
+}
+
+/// Goal: a spent rule costs nothing: bodies are not read for its runner, and it makes room for a new rule,
+/// the oldest first.
+#[test]
+fn spent_rules_are_as_good_as_gone() {
+    let mut engine = FaultRules::new(0);
+    let once = FaultRule {
+        runner: Some(2),
+        ..FaultRule::on(Endpoint::Poll)
+    };
+    let poll = request("POST", "jobs/request", Some(2));
+    let first = engine.add(NOW, failing(once.clone())).unwrap();
+    let second = engine.add(NOW, failing(once)).unwrap();
+    assert!(engine.decide(NOW, poll).is_some());
+    assert!(engine.states().iter().all(|state| state.is_spent(NOW)));
+    assert!(!engine.asks_for_runner(NOW, poll.call));
+    assert!(!engine.is_active(NOW));
+    let endless = FaultRule {
+        times: Some(0),
+        ..FaultRule::on(Endpoint::Poll)
+    };
+    for _ in 0..998 {
+        engine.add(NOW, failing(endless.clone())).unwrap();
+    }
+    let there = |engine: &FaultRules, id| engine.states().iter().any(|state| state.id == id);
+    assert!(there(&engine, first));
+    engine.add(NOW, failing(endless.clone())).unwrap();
+    assert!(!there(&engine, first) && there(&engine, second));
+    engine.add(NOW, failing(endless.clone())).unwrap();
+    assert!(!there(&engine, second));
+    let full = engine.add(NOW, failing(endless));
+    assert_eq!(full, Err(FaultError::TooMany(1000)));
+}
+
+/// Goal: rules that went through JSON go on as the ones that they were taken from, chances included, and
+/// what cannot be rules is refused.
+#[test]
+fn rules_are_kept() {
+    let mut one = FaultRules::new(5);
+    let chance = FaultRule {
+        probability: Some(0.5),
+        ..FaultRule::default()
+    };
+    one.add(NOW, failing(chance)).unwrap();
+    one.restart(NOW, Duration::from_secs(1));
+    let later = NOW + SignedDuration::from_secs(2);
+    let poll = request("POST", "jobs/request", None);
+    assert_eq!(one.decide(NOW, poll), Some(Decision::Down));
+    let take = |rules: &FaultRules| serde_json::to_value(rules.snapshot()).unwrap();
+    let read = |value| FaultRules::of_snapshot(serde_json::from_value(value).unwrap());
+    let mut two = read(take(&one)).unwrap();
+    assert_eq!(take(&two), take(&one));
+    assert_eq!(two.decide(NOW, poll), Some(Decision::Down));
+    for _ in 0..50 {
+        assert_eq!(two.decide(later, poll), one.decide(later, poll));
+    }
+    assert_eq!(take(&two), take(&one));
+    for (place, value) in [
+        ("/rules/0/id", serde_json::json!(2)),
+        ("/rules/0/id", serde_json::json!(0)),
+        ("/rules/0/rule/status", serde_json::json!(42)),
+        ("/random/word", serde_json::json!("x")),
+    ] {
+        let mut bad = take(&one);
+        *bad.pointer_mut(place).unwrap() = value;
+        assert!(read(bad).is_err(), "{place}");
+    }
 }
 
 /// A server in the same process: project 1, runner 1, and job 1, which the runner has.

@@ -125,27 +125,40 @@ pub fn resolve(path: &Path, name: &str) -> Option<(String, bool)> {
         })
 }
 
+/// Runs git with `input`; gives its output as text.
+pub(super) fn git(args: &[&str], input: &[u8]) -> Result<String, RepositoryError> {
+    let output = git_bytes(args, input)?;
+    Ok(String::from_utf8_lossy(&output).into_owned())
+}
+
 /// Runs git with `input`; gives its output.
-fn git(args: &[&str], input: &[u8]) -> Result<String, RepositoryError> {
+pub(super) fn git_bytes(args: &[&str], input: &[u8]) -> Result<Vec<u8>, RepositoryError> {
     let mut child = Command::new("git")
         .args(args)
+        // What somebody has set for himself makes no other repository.
         .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("HOME", "/nonexistent")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(RepositoryError::Start)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // git that stops early says why on its own.
-        let _ = stdin.write_all(input);
-    }
-    let output = child.wait_with_output().map_err(RepositoryError::Start)?;
+    let stdin = child.stdin.take();
+    // Beside each other, because git may write much before it has read all.
+    let output = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // git that stops early says why on its own.
+            stdin.map(|mut stdin| stdin.write_all(input))
+        });
+        child.wait_with_output()
+    });
+    let output = output.map_err(RepositoryError::Start)?;
     if !output.status.success() {
         return Err(RepositoryError::Git {
             command: args.join(" "),
             message: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
         });
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    Ok(output.stdout)
 }

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use axum::body::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Request;
 use jiff::Timestamp;
 use protocol::JobRequest;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
-use super::GitRoot;
 use super::repository::{Commit, create, set_ref};
+use super::{GitRoot, lfs};
+use crate::http::Limits;
 use crate::world::{
     JobDefinition, NewPipeline, NewPipelineJob, NewProject, NewRunner, PollAnswer, Settings, World,
 };
@@ -106,7 +113,7 @@ async fn a_job_clones_its_project() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let router = super::router(Arc::new(Mutex::new(world)), root);
+    let router = super::router(Arc::new(Mutex::new(world)), root, Limits::default());
     let server = tokio::spawn(crate::server::serve(listener, router, stop.clone()));
     let clone = |user: &str, path: &str, name: &str| {
         let url = format!("http://{user}{address}/{path}.git");
@@ -152,7 +159,7 @@ async fn bodies_as_git_sends_them() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let router = super::router(Arc::new(Mutex::new(world)), root);
+    let router = super::router(Arc::new(Mutex::new(world)), root, Limits::default());
     let server = tokio::spawn(crate::server::serve(listener, router, stop.clone()));
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
@@ -208,4 +215,126 @@ async fn bodies_as_git_sends_them() {
     assert_eq!(nobody.text().await.unwrap(), "HTTP Basic: Access denied\n");
     stop.cancel();
     server.await.unwrap();
+}
+
+/// Goal: bodies are bounded, however they come, and nothing is started for one that announces too much; slow
+/// clients are let go; what is within the bound passes.
+#[tokio::test]
+async fn bodies_are_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = GitRoot(folder.path().join("git"));
+    let ids = create(&root.repository("root/demo"), "main", &commits()).unwrap();
+    let (mut world, token) = world(&ids[1]);
+    world.add_personal_access_token(1, Some("glpat-x")).unwrap();
+    let limits = Limits {
+        git_fetch_bytes: 4096,
+        git_push_bytes: 8192,
+        ..Limits::default()
+    };
+    let router = super::router(Arc::new(Mutex::new(world)), root.clone(), limits);
+    let basic = |user: &str, password: &str| {
+        let text = STANDARD.encode(format!("{user}:{password}"));
+        format!("Basic {text}")
+    };
+    let (job, user) = (basic("gitlab-ci-token", &token), basic("x", "glpat-x"));
+    let object = lfs::object_id(b"LARGE");
+    let ask = |method: &str, path: &str, who: &str, body: Body| {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("/root/demo.git/{path}"))
+            .header("authorization", who)
+            .header("git-protocol", "version=2")
+            .header("content-type", format!("application/x-{path}-request"))
+            .body(body)
+            .unwrap();
+        let router = router.clone();
+        async move {
+            let Ok(answer) = router.oneshot(request).await;
+            answer.status().as_u16()
+        }
+    };
+    // Without an end, in pieces; how much was asked for is counted.
+    let endless = || {
+        let sent = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&sent);
+        let chunks = futures_util::stream::repeat_with(move || {
+            count.fetch_add(1024, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[b'0'; 1024]))
+        });
+        (sent, Body::from_stream(chunks))
+    };
+    let silent = || {
+        let error = || std::io::Error::from(std::io::ErrorKind::TimedOut);
+        Body::from_stream(futures_util::stream::iter([
+            Ok(bytes::Bytes::from("00")),
+            Err(error()),
+        ]))
+    };
+    let list_refs = "0014command=ls-refs\n00010000";
+    let long = "x".repeat(9000);
+    let batch = "info/lfs/objects/batch";
+    let (place, good) = (format!("gitlab-lfs/objects/{object}/5"), "LARGE");
+    let lies = format!("gitlab-lfs/objects/{object}/9000");
+    for (method, path, who, body, expected) in [
+        ("POST", "git-upload-pack", &job, list_refs, 200),
+        ("POST", "git-upload-pack", &user, list_refs, 200),
+        ("POST", "git-upload-pack", &job, &*long, 413),
+        ("POST", "git-receive-pack", &job, "0000", 403),
+        ("POST", "git-receive-pack", &user, "0000", 200),
+        ("POST", "git-receive-pack", &user, &*long, 413),
+        ("PUT", &*place, &job, good, 403),
+        ("PUT", &*place, &user, "OTHER", 422),
+        ("PUT", &*place, &user, "LARG", 422),
+        ("PUT", &*place, &user, "LARGER", 422),
+        ("PUT", &*lies, &user, good, 413),
+        ("POST", &*place, &user, good, 404),
+        ("GET", &place[..place.len() - 2], &job, "", 404),
+        ("PUT", &*place, &user, good, 200),
+        ("GET", &place[..place.len() - 2], &job, "", 200),
+        (
+            "POST",
+            batch,
+            &job,
+            r#"{"operation":"upload","objects":[]}"#,
+            403,
+        ),
+        (
+            "POST",
+            batch,
+            &user,
+            r#"{"operation":"upload","objects":[]}"#,
+            200,
+        ),
+        ("POST", batch, &user, "{", 422),
+        ("POST", "info/lfs/locks/verify", &user, "{}", 501),
+        ("GET", "info/lfs/locks", &user, "", 501),
+        ("GET", "info/lfs/locks", &basic("x", "glpat-y"), "", 401),
+    ] {
+        let body = Body::from(body.to_owned());
+        let status = ask(method, path, who, body).await;
+        assert_eq!(status, expected, "{method} {path} as {who}");
+    }
+    for (method, path, limit) in [
+        ("POST", "git-upload-pack", 4096),
+        ("POST", "git-receive-pack", 8192),
+        ("PUT", &*place, 5),
+    ] {
+        let (sent, body) = endless();
+        let status = ask(method, path, &user, body).await;
+        let expected = if method == "PUT" { 422 } else { 413 };
+        assert_eq!(status, expected, "{path}");
+        let sent = sent.load(Ordering::Relaxed);
+        assert!(sent <= limit + 2048, "{path}: {sent}");
+    }
+    for (method, path) in [
+        ("POST", "git-upload-pack"),
+        ("POST", "git-receive-pack"),
+        ("POST", batch),
+        ("PUT", &*place),
+    ] {
+        assert_eq!(ask(method, path, &user, silent()).await, 408, "{path}");
+    }
+    assert_eq!(lfs::stored(&root.repository("root/demo")), [object]);
+    let incomplete = root.repository("root/demo").join("lfs/incomplete");
+    assert_eq!(incomplete.read_dir().unwrap().count(), 0);
 }

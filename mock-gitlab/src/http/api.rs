@@ -11,6 +11,7 @@ use tower::ServiceExt as _;
 use super::artifacts::{self, ArtifactStore};
 use super::state::{Limits, Parts, State};
 use super::{Now, job, poll, reply, rest, runners};
+use crate::clock::ServerClock;
 use crate::git::GitRoot;
 use crate::world::World;
 
@@ -26,6 +27,12 @@ impl Api {
         Api {
             state: Parts::new(world, now),
         }
+    }
+
+    /// The clock that the time comes from, if it can be put forward: held polls go by it.
+    pub fn clock(mut self, clock: ServerClock) -> Api {
+        self.state.clock = Some(clock);
+        self
     }
 
     /// Other limits of request bodies.
@@ -84,6 +91,11 @@ impl Api {
             )
             .route("/runners/router/discovery", get(runners::discovery))
             .route("/user/runners", post(runners::create))
+            .route("/internal/ci/agents/runner/info", get(runners::agent_info))
+            .route(
+                "/jobs/{id}/runtime_environment_key",
+                get(job::runtime_environment_key),
+            )
             .route(
                 "/jobs/{id}/artifacts",
                 post(artifacts::upload).get(artifacts::download),

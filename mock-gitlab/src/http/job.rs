@@ -89,3 +89,22 @@ pub(super) async fn patch_trace(
         reply::trace,
     )
 }
+
+/// `GET /jobs/:id/runtime_environment_key` (wire.md 3.10). No environment is ever suspended here, so there is
+/// no key.
+pub(super) async fn runtime_environment_key(
+    Extract(state): Extract<State>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    let headers = request.headers();
+    let result = Parameters::decode(request.uri().query(), headers, b"").and_then(|parameters| {
+        let token = parameters
+            .text("token")
+            .or_else(|| header_text(headers, header::JOB_TOKEN));
+        let id = id_of(&id)?;
+        state.call(|world, now| world.authenticate_job_call(now, id, token))?;
+        Err(ApiError::not_found(None))
+    });
+    reply::either(result, |()| reply::empty(http::StatusCode::OK))
+}

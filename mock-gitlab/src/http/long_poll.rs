@@ -4,7 +4,8 @@
 //! A poll whose `last_update` is the current value would be answered 204 anyway. It is held until the
 //! value changes, until the time is up, or until the server stops, and then answered 204 without
 //! `X-GitLab-Last-Update` in all three cases; the runner's next poll gets the job. The application never
-//! sees it, so it is no heartbeat.
+//! sees it, so it is no heartbeat. Time is the server's: a clock that is put forward brings the end
+//! nearer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::state::State;
+use crate::clock::ServerClock;
 use crate::world::{RunnerId, TickListener};
 
 /// Who waits for which runner's value to change.
@@ -48,6 +50,8 @@ impl State {
         if token.is_empty() || last_update.is_empty() {
             return false;
         }
+        // Before the time is read, so that no jump falls between the two.
+        let mut jumps = self.clock.as_ref().map(ServerClock::jumps);
         // Looked at and waited for in one lock, so that no change falls between the two.
         let waiting = self.call(|world, now| {
             let duration = world.settings().api_ci_long_polling_duration_s;
@@ -55,17 +59,36 @@ impl State {
                 return None;
             }
             let runner = world.runner_by_token(token)?.id;
-            Some((Duration::from_secs(duration), self.held.subscribe(runner)))
+            let duration = Duration::from_secs(duration);
+            Some((now, duration, self.held.subscribe(runner)))
         });
-        let Some((duration, mut changed)) = waiting else {
+        let Some((start, duration, mut changed)) = waiting else {
             return false;
         };
-        tokio::select! {
-            biased;
-            () = self.stop.cancelled() => {}
-            _ = changed.changed() => {}
-            () = tokio::time::sleep(duration) => {}
+        let mut left = duration;
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return true,
+                _ = changed.changed() => return true,
+                () = jump(&mut jumps) => {
+                    let passed = (self.now)().duration_since(start);
+                    // A clock that was put back does not make it longer.
+                    let passed = Duration::try_from(passed).unwrap_or_default();
+                    left = duration.saturating_sub(passed);
+                }
+                () = tokio::time::sleep(left) => return true,
+            }
         }
-        true
     }
+}
+
+/// Until the clock is put forward or back; never without a clock that can be.
+async fn jump(jumps: &mut Option<watch::Receiver<()>>) {
+    if let Some(jumps) = jumps
+        && jumps.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

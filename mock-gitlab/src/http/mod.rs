@@ -31,6 +31,7 @@ use crate::world::World;
 
 pub use api::Api;
 pub use artifacts::ArtifactStore;
+pub(crate) use artifacts::STORAGE;
 pub(crate) use parameters::{personal_access_token, timed_out};
 pub use state::{Limits, Peer};
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use jiff::Timestamp;
 use protocol::header;
 use serde_json::{Map, Value, json};
 
@@ -56,7 +57,37 @@ impl Parameters {
     pub(super) async fn read(request: Request<Body>, limit: usize) -> Result<Parameters, Response> {
         let (head, body) = request.into_parts();
         let body = read_body(body, limit).await?;
-        Self::decode(head.uri.query(), &head.headers, &body).map_err(|error| reply::error(&error))
+        let decoded = match boundary(&head.headers) {
+            None => Self::decode(head.uri.query(), &head.headers, &body),
+            Some(boundary) => Self::multipart(head.uri.query(), body, boundary).await,
+        };
+        decoded.map_err(|error| reply::error(&error))
+    }
+
+    /// Decodes query and a form in parts, as `curl --form` sends it. Files in it are texts like the others.
+    async fn multipart(
+        query: Option<&str>,
+        body: Bytes,
+        boundary: String,
+    ) -> Result<Parameters, ApiError> {
+        let broken = || {
+            let text = "The request body is no valid form";
+            ApiError::new(400, json!({ "error": text }))
+        };
+        let body = futures_util::stream::once(async { Ok::<_, std::convert::Infallible>(body) });
+        let mut parts = multer::Multipart::new(body, boundary);
+        let mut pairs = Vec::new();
+        while let Some(part) = parts.next_field().await.map_err(|_| broken())? {
+            let name = part.name().unwrap_or_default().to_owned();
+            let value = part.bytes().await.map_err(|_| broken())?;
+            if pairs.len() == MAX_MEMBERS {
+                return Err(broken());
+            }
+            pairs.push((name, String::from_utf8_lossy(&value).into_owned()));
+        }
+        let mut members = form(query.unwrap_or_default().as_bytes());
+        members.append(&mut nested(pairs));
+        Ok(Parameters { members })
     }
 
     /// Decodes query and body.
@@ -137,11 +168,7 @@ impl Parameters {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        match self
-            .members
-            .get(name)
-            .or_else(|| self.members.get(&format!("{name}[]")))
-        {
+        match self.members.get(name) {
             None | Some(Value::Null) => Ok(Vec::new()),
             Some(Value::String(text)) => Ok(split(text)),
             Some(Value::Array(items)) => {
@@ -162,7 +189,9 @@ impl Parameters {
     ) -> Result<T, ApiError> {
         match self.members.get(name) {
             None | Some(Value::Null) => Ok(T::default()),
-            Some(value) => protocol::go_json::from_value(value.clone()).map_err(|_| invalid(name)),
+            Some(value) => protocol::go_json::from_value(value.clone())
+                .or_else(|_| protocol::go_json::from_value(with_booleans(value)))
+                .map_err(|_| invalid(name)),
         }
     }
 
@@ -197,12 +226,34 @@ pub(super) fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a 
         .filter(|text| !text.is_empty())
 }
 
+/// The time of `If-Unmodified-Since`. One that is no date is as good as none, as in GitLab.
+pub(super) fn unmodified_since(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = header_text(headers, http::header::IF_UNMODIFIED_SINCE.as_str())?;
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser.parse_timestamp(text).ok()
+}
+
 /// The personal access token of a request: `PRIVATE-TOKEN`, else a bearer token.
 pub(crate) fn personal_access_token(headers: &HeaderMap) -> Option<&str> {
     header_text(headers, header::PRIVATE_TOKEN).or_else(|| {
         header_text(headers, http::header::AUTHORIZATION.as_str())
             .and_then(|value| value.strip_prefix("Bearer "))
     })
+}
+
+/// A value of a form, where Booleans are words, as JSON has it.
+fn with_booleans(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text == "true" => Value::Bool(true),
+        Value::String(text) if text == "false" => Value::Bool(false),
+        Value::Array(items) => items.iter().map(with_booleans).collect(),
+        Value::Object(members) => {
+            let members = members.iter();
+            let members = members.map(|(name, value)| (name.clone(), with_booleans(value)));
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 fn invalid(name: &str) -> ApiError {
@@ -215,28 +266,89 @@ fn is_json(kind: &str) -> bool {
         || kind.to_ascii_lowercase().ends_with("+json")
 }
 
-/// `a=b&c=d` with percent and plus encoding. Several values of one `name[]` become a list.
+/// The boundary of a form in parts.
+fn boundary(headers: &HeaderMap) -> Option<String> {
+    let content_type = header_text(headers, CONTENT_TYPE.as_str())?;
+    multer::parse_boundary(content_type).ok()
+}
+
+/// Most members of a form.
+const MAX_MEMBERS: usize = 4096;
+/// Deepest nesting of a form's names.
+const MAX_DEPTH: usize = 16;
+
+/// `a=b&c=d` with percent and plus encoding.
 fn form(text: &[u8]) -> Map<String, Value> {
-    let mut members = Map::new();
-    for pair in text
+    let pairs = text
         .split(|byte| *byte == b'&')
         .filter(|pair| !pair.is_empty())
-    {
+        .take(MAX_MEMBERS);
+    nested(pairs.map(|pair| {
         let mut parts = pair.splitn(2, |byte| *byte == b'=');
         let name = decoded(parts.next().unwrap_or_default());
-        let value = Value::String(decoded(parts.next().unwrap_or_default()));
-        if name.ends_with("[]") {
-            if let Value::Array(items) = members
-                .entry(name)
-                .or_insert_with(|| Value::Array(Vec::new()))
-            {
-                items.push(value);
+        (name, decoded(parts.next().unwrap_or_default()))
+    }))
+}
+
+/// Members by the names of a form, as Rack reads them: `a[]` is a list, `a[b]` an object, `a[][b]` a list of
+/// objects, each of which begins where a name comes again.
+fn nested(pairs: impl IntoIterator<Item = (String, String)>) -> Map<String, Value> {
+    let mut members = Value::Object(Map::new());
+    for (name, value) in pairs {
+        let (first, rest) = match name.split_once('[') {
+            Some((first, rest)) if !first.is_empty() && rest.ends_with(']') => {
+                (first, rest.strip_suffix(']').unwrap_or_default())
             }
-        } else {
-            members.insert(name, value);
+            _ => {
+                if !name.is_empty() {
+                    put(&mut members, &[name.as_str()], value);
+                }
+                continue;
+            }
+        };
+        let mut path = vec![first];
+        path.extend(rest.split("]["));
+        if path.len() <= MAX_DEPTH {
+            put(&mut members, &path, value);
         }
     }
-    members
+    match members {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// Puts a value where a path of names leads; an empty name is the end of a list. What is something else
+/// there already is replaced.
+fn put(place: &mut Value, path: &[&str], value: String) {
+    let Some((name, rest)) = path.split_first() else {
+        *place = Value::String(value);
+        return;
+    };
+    if name.is_empty() {
+        if !place.is_array() {
+            *place = Value::Array(Vec::new());
+        }
+        if let Value::Array(items) = place {
+            let goes_on = match (items.last(), rest.first()) {
+                (Some(Value::Object(last)), Some(name)) => !last.contains_key(*name),
+                _ => false,
+            };
+            if !goes_on {
+                items.push(Value::Null);
+            }
+            if let Some(last) = items.last_mut() {
+                put(last, rest, value);
+            }
+        }
+        return;
+    }
+    if !place.is_object() {
+        *place = Value::Object(Map::new());
+    }
+    if let Value::Object(members) = place {
+        put(members.entry(*name).or_insert(Value::Null), rest, value);
+    }
 }
 
 fn decoded(text: &[u8]) -> String {
@@ -271,17 +383,19 @@ fn hex(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn decode(content_type: &str, query: &str, body: &str) -> Result<Parameters, ApiError> {
-        let mut headers = HeaderMap::new();
-        if let Ok(value) = content_type.parse() {
-            headers.insert(CONTENT_TYPE, value);
-        }
-        Parameters::decode(Some(query), &headers, body.as_bytes())
+    async fn read(content_type: &str, query: &str, body: &str) -> Result<Parameters, u16> {
+        let request = Request::builder()
+            .uri(format!("/x?{query}"))
+            .header(CONTENT_TYPE, content_type)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        let read = Parameters::read(request, 4096).await;
+        read.map_err(|answer| answer.status().as_u16())
     }
 
-    /// JSON, form and query say the same; a body member beats a query member.
-    #[test]
-    fn three_ways_to_say_it() {
+    /// JSON, both kinds of forms and query say the same; a body member beats a query member.
+    #[tokio::test]
+    async fn four_ways_to_say_it() {
         for (content_type, query, body) in [
             (
                 "application/json",
@@ -299,12 +413,19 @@ mod tests {
                 "token=a+b&n=5&on=1&tag_list[]=x&tag_list[]=y",
             ),
             (
+                "multipart/form-data; boundary=b",
+                "n=5",
+                "--b\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\na b\r\n\
+                 --b\r\nContent-Disposition: form-data; name=\"on\"\r\n\r\ntrue\r\n\
+                 --b\r\nContent-Disposition: form-data; name=\"tag_list\"\r\n\r\nx,y\r\n--b--\r\n",
+            ),
+            (
                 "text/plain",
                 "token=a%20b&n=5&on=true&tag_list=x,y",
                 "ignored",
             ),
         ] {
-            let parameters = decode(content_type, query, body).unwrap();
+            let parameters = read(content_type, query, body).await.unwrap();
             assert_eq!(parameters.text("token"), Some("a b"), "{content_type}");
             assert_eq!(parameters.integer("n"), Ok(Some(5)));
             assert_eq!(parameters.boolean("on"), Ok(Some(true)));
@@ -315,11 +436,45 @@ mod tests {
         }
     }
 
+    /// Names of forms nest as Rack has it.
     #[test]
-    fn bad_input_is_answered() {
-        assert_eq!(decode("application/json", "", "{").unwrap_err().status, 400);
-        let parameters =
-            decode("application/json", "", r#"{"n":"x","on":[],"tag_list":7}"#).unwrap();
+    fn names_of_forms() {
+        for (text, expected) in [
+            ("a=1&a=2", json!({ "a": "2" })),
+            ("a[]=1&a[]=2", json!({ "a": ["1", "2"] })),
+            (
+                "a[b]=1&a[c][d]=2",
+                json!({ "a": { "b": "1", "c": { "d": "2" } } }),
+            ),
+            (
+                "v[][key]=A&v[][value]=1&v[][key]=B&v[][value]=2",
+                json!({ "v": [{ "key": "A", "value": "1" }, { "key": "B", "value": "2" }] }),
+            ),
+            ("a=1&a[b]=2", json!({ "a": { "b": "2" } })),
+            ("a[b]=1&a[]=2", json!({ "a": ["2"] })),
+            (
+                "[a]=1&b[=2&c]=3",
+                json!({ "[a]": "1", "b[": "2", "c]": "3" }),
+            ),
+            ("a%5B%5D=x%26y", json!({ "a": ["x&y"] })),
+            ("a=2&=1&&", json!({ "a": "2" })),
+        ] {
+            assert_eq!(Value::Object(form(text.as_bytes())), expected, "{text}");
+        }
+        let deep = format!("a{}=1", "[b]".repeat(100_000));
+        assert_eq!(form(deep.as_bytes()), Map::new());
+    }
+
+    #[tokio::test]
+    async fn bad_input_is_answered() {
+        for (content_type, body) in [
+            ("application/json", "{"),
+            ("multipart/form-data; boundary=b", "--b\r\nContent-"),
+        ] {
+            assert_eq!(read(content_type, "", body).await.unwrap_err(), 400);
+        }
+        let parameters = read("application/json", "", r#"{"n":"x","on":[],"tag_list":7}"#);
+        let parameters = parameters.await.unwrap();
         assert_eq!(
             parameters.integer("n").unwrap_err().body,
             json!({"error":"n is invalid"})
@@ -327,7 +482,8 @@ mod tests {
         assert!(parameters.boolean("on").is_err());
         assert!(parameters.list("tag_list").is_err());
         assert!(
-            decode("application/json", "", "null")
+            read("application/json", "", "null")
+                .await
                 .unwrap()
                 .text("token")
                 .is_none()

@@ -4,14 +4,15 @@ use axum::body::Body;
 use axum::extract::{Path, State as Extract};
 use axum::response::Response;
 use http::{HeaderMap, Request, StatusCode};
+use jiff::Timestamp;
 use protocol::{Info, header};
 use serde_json::json;
 
-use super::parameters::{Parameters, header_text, personal_access_token};
+use super::parameters::{Parameters, header_text, personal_access_token, unmodified_since};
 use super::reply;
 use super::state::{State, peer};
 use crate::world::state::AccessLevel;
-use crate::world::{ApiError, NewRunner, RegisterRunner, RunnerId};
+use crate::world::{ApiError, NewRunner, RegisterRunner, RunnerId, World};
 
 macro_rules! parameters {
     ($state:expr, $request:expr) => {
@@ -123,24 +124,53 @@ pub(super) async fn verify(Extract(state): Extract<State>, request: Request<Body
     reply::either(result, |answer| reply::credentials(StatusCode::OK, &answer))
 }
 
+/// 412 if a runner, or one of its machines, has changed since the time that the caller named.
+pub(super) fn demand_unmodified(
+    world: &World,
+    id: Option<RunnerId>,
+    system_id: Option<&str>,
+    since: Option<Timestamp>,
+) -> Result<(), ApiError> {
+    let changed = id.and_then(|id| world.runner_changed_at(id, system_id));
+    match changed.zip(since) {
+        Some((changed, since)) if changed > since => Err(ApiError::precondition_failed()),
+        _ => Ok(()),
+    }
+}
+
 pub(super) async fn unregister(Extract(state): Extract<State>, request: Request<Body>) -> Response {
+    let since = unmodified_since(request.headers());
     let parameters = parameters!(state, request);
-    reply::either(
-        state.call(|world, now| world.unregister_runner(now, parameters.text("token"))),
-        |()| reply::empty(StatusCode::NO_CONTENT),
-    )
+    let token = parameters.text("token");
+    let result = state.call(|world, now| {
+        let id = token.and_then(|token| world.runner_by_token(token));
+        let id = id.map(|runner| runner.id);
+        demand_unmodified(world, id, None, since)?;
+        world.unregister_runner(now, token)
+    });
+    reply::either(result, |()| reply::empty(StatusCode::NO_CONTENT))
 }
 
 pub(super) async fn unregister_manager(
     Extract(state): Extract<State>,
     request: Request<Body>,
 ) -> Response {
+    let since = unmodified_since(request.headers());
     let parameters = parameters!(state, request);
     let (token, system_id) = (parameters.text("token"), parameters.text("system_id"));
-    reply::either(
-        state.call(|world, now| world.unregister_manager(now, token, system_id)),
-        |()| reply::empty(StatusCode::NO_CONTENT),
-    )
+    let result = state.call(|world, now| {
+        let id = token.and_then(|token| world.runner_by_token(token));
+        let id = id.map(|runner| runner.id).filter(|_| system_id.is_some());
+        demand_unmodified(world, id, system_id, since)?;
+        world.unregister_manager(now, token, system_id)
+    });
+    reply::either(result, |()| reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// `GET /internal/ci/agents/runner/info`: for GitLab's agent server, which signs its calls. There is none
+/// here, so no signature is good.
+pub(super) async fn agent_info() -> Response {
+    reply::error(&ApiError::unauthorized())
 }
 
 pub(super) async fn reset_token(

@@ -4,17 +4,21 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Now;
 use super::artifacts::ArtifactStore;
 use super::decoded::DecodedPolls;
 use super::long_poll::HeldPolls;
+use crate::clock::ServerClock;
 use crate::git::GitRoot;
 use crate::world::World;
 
-/// Limits of request bodies, bytes. A longer body is answered 413.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Limits of request bodies, bytes. A longer body is answered 413. The length of artifacts is a setting
+/// (`max_artifacts_size_mib`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// `jobs/request`: 32 KiB, as workhorse has it (queueing.md 7).
     pub job_request_bytes: usize,
@@ -22,6 +26,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Trace patches.
     pub trace_bytes: usize,
+    /// What a `git fetch` says, as it comes, so compressed where git compresses it.
+    pub git_fetch_bytes: usize,
+    /// A `git push`, and an LFS object.
+    pub git_push_bytes: usize,
 }
 
 impl Default for Limits {
@@ -30,6 +38,8 @@ impl Default for Limits {
             job_request_bytes: 32 * 1024,
             body_bytes: 1024 * 1024,
             trace_bytes: 16 * 1024 * 1024,
+            git_fetch_bytes: 16 * 1024 * 1024,
+            git_push_bytes: 1024 * 1024 * 1024,
         }
     }
 }
@@ -55,7 +65,9 @@ impl Deref for State {
 /// What a [`State`] has.
 pub(super) struct Parts {
     world: Arc<Mutex<World>>,
-    now: Now,
+    pub(super) now: Now,
+    /// The clock behind `now`, if it is one that can be put forward.
+    pub(super) clock: Option<ServerClock>,
     pub(super) limits: Limits,
     pub(super) artifacts: ArtifactStore,
     pub(super) workhorse_secret: Option<Arc<[u8]>>,
@@ -70,6 +82,7 @@ impl Parts {
         Parts {
             world,
             now,
+            clock: None,
             limits: Limits::default(),
             artifacts: ArtifactStore::memory(),
             workhorse_secret: None,

@@ -1,11 +1,14 @@
 //! Requests that the server has seen, in a bounded ring.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::HeaderValue;
+use protocol::header::X_REQUEST_ID;
 
 use super::start::{MockGitlab, Shared};
 use crate::fault::ConnectionReset;
@@ -21,10 +24,15 @@ pub struct SeenRequest {
     pub status: u16,
 }
 
+/// Longest id of a request that is sent back, bytes.
+const MAX_REQUEST_ID: usize = 255;
+
 #[derive(Debug)]
 pub(super) struct Ring {
     requests: Mutex<VecDeque<SeenRequest>>,
     capacity: usize,
+    /// Requests that had no id of their own.
+    anonymous: AtomicU64,
 }
 
 impl Ring {
@@ -32,7 +40,15 @@ impl Ring {
         Ring {
             requests: Mutex::default(),
             capacity,
+            anonymous: AtomicU64::new(0),
         }
+    }
+
+    /// An id for a request that brought none: 32 hex digits, as a runner's (wire.md 1.9).
+    fn request_id(&self) -> HeaderValue {
+        let number = self.anonymous.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("{:032x}", u128::from(number) + 1))
+            .unwrap_or(HeaderValue::from_static("0"))
     }
 
     fn push(&self, request: SeenRequest) {
@@ -80,12 +96,17 @@ pub(super) async fn write_down(
         request.method().to_string(),
         request.uri().path().to_owned(),
     );
-    let response = shared
+    let id = request.headers().get(X_REQUEST_ID).cloned();
+    let mut response = shared
         .faults
         .carry_out(request, |request| next.run(request))
         .await;
+    let id = id.filter(|id| (1..=MAX_REQUEST_ID).contains(&id.len()));
+    let id = id.unwrap_or_else(|| shared.ring.request_id());
+    response.headers_mut().entry(X_REQUEST_ID).or_insert(id);
     let reset = response.extensions().get::<ConnectionReset>().is_some();
     let status = if reset { 0 } else { response.status().as_u16() };
+    tracing::debug!(method, path = shown(&path), status, "answered");
     shared.ring.push(SeenRequest {
         method,
         path,
@@ -93,4 +114,13 @@ pub(super) async fn write_down(
     });
     shared.changed();
     response
+}
+
+/// A path without what opens anything: the hash of a stored artifact is as good as a signature.
+fn shown(path: &str) -> &str {
+    if path.starts_with(crate::http::STORAGE) {
+        crate::http::STORAGE
+    } else {
+        path
+    }
 }

@@ -17,7 +17,7 @@ use super::requests::{self, Ring};
 use crate::clock::ServerClock;
 use crate::fault::{FaultError, FaultId, FaultRule, Faults};
 use crate::git::{self, GitRoot};
-use crate::http::{Api, ArtifactStore, Now};
+use crate::http::{Api, ArtifactStore, Limits, Now};
 use crate::mock_api::{self, Beginning, MockApi};
 use crate::page::{self, Access, Page};
 use crate::server::ServeOptions;
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     pub(super) now: Now,
     pub(super) git: GitRoot,
     pub(super) artifacts: ArtifactStore,
+    pub(super) limits: Limits,
     pub(super) ring: Arc<Ring>,
     pub(super) clock: ServerClock,
     pub(super) faults: Faults,
@@ -78,6 +79,7 @@ pub struct MockGitlabBuilder {
     seed: u64,
     requests_kept: usize,
     admin_token: Option<String>,
+    limits: Limits,
     serve: ServeOptions,
 }
 
@@ -89,6 +91,7 @@ impl Default for MockGitlabBuilder {
             seed: 0,
             requests_kept: REQUESTS_KEPT,
             admin_token: None,
+            limits: Limits::default(),
             serve: ServeOptions::default(),
         }
     }
@@ -127,6 +130,13 @@ impl MockGitlabBuilder {
     #[must_use]
     pub fn admin_token(mut self, token: &str) -> Self {
         self.admin_token = Some(token.to_owned());
+        self
+    }
+
+    /// Longest bodies of requests.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -180,6 +190,8 @@ impl MockGitlabBuilder {
             ..self.settings
         };
         let mut world = World::new(settings, self.seed);
+        // Strangers can time this server; nothing that can be seen depends on it.
+        world.set_token_hash_key(rand::random());
         let given = self
             .admin_token
             .as_deref()
@@ -199,6 +211,7 @@ impl MockGitlabBuilder {
             admin_token: admin_token.clone(),
             git: GitRoot(folder.path().join("git")),
             artifacts: ArtifactStore::folder(folder.path().join("artifacts")),
+            limits: self.limits,
             ring: Arc::new(Ring::new(self.requests_kept)),
             runtime: runtime.handle().clone(),
             changes: watch::Sender::new(0),
@@ -246,11 +259,13 @@ impl MockGitlabBuilder {
 /// The runner API, the page and git, behind the ring of requests.
 fn router(shared: &Shared, stop: &CancellationToken, access: Access) -> Router {
     let api = Api::new(Arc::clone(&shared.world), Arc::clone(&shared.now))
+        .clock(shared.clock.clone())
+        .limits(shared.limits)
         .artifacts(shared.artifacts.clone())
         .git(shared.git.clone())
         .stop(stop.clone())
         .router();
-    let git = git::router(Arc::clone(&shared.world), shared.git.clone());
+    let git = git::router(Arc::clone(&shared.world), shared.git.clone(), shared.limits);
     let page = Page {
         world: Arc::clone(&shared.world),
         now: Arc::clone(&shared.now),
@@ -264,6 +279,8 @@ fn router(shared: &Shared, stop: &CancellationToken, access: Access) -> Router {
         faults: shared.faults.clone(),
         changes: shared.changes.clone(),
         artifacts: shared.artifacts.clone(),
+        git: shared.git.clone(),
+        alone: Arc::default(),
         beginning: shared.beginning.clone(),
         admin: ROOT,
         admin_token: shared.admin_token.clone(),

@@ -38,6 +38,11 @@ impl Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, message)
     }
 
+    /// For what went wrong in the server.
+    pub(super) fn internal(problem: impl std::fmt::Display) -> Refusal {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string())
+    }
+
     pub(super) fn not_found(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::NOT_FOUND, message)
     }
@@ -55,11 +60,23 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         tracing::error!(%error, "an answer of the mock API could not be encoded");
         b"{}".to_vec()
     });
+    json_bytes(status, bytes)
+}
+
+/// An answer with a body that is JSON already.
+pub(super) fn json_bytes(status: StatusCode, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// An answer without a body.
+pub(super) fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
     response
 }
 

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::MockApi;
 use super::ask::{Problem, Refusal, body, json};
+use crate::world::World;
 
 /// The time on the server.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -35,23 +36,25 @@ pub(super) struct Advance {
     ms: u64,
 }
 
-fn state(api: &MockApi) -> ClockState {
-    api.act(|world, now| ClockState {
+fn state(api: &MockApi, world: &World, now: Timestamp) -> ClockState {
+    ClockState {
         now,
         ahead_ms: api.clock.ahead_ms(),
         next_deadline: world.next_deadline(),
-    })
+    }
 }
 
 /// The time on the server.
 #[utoipa::path(get, path = "/clock", tag = "clock", responses(
     (status = 200, body = ClockState), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn get(State(api): State<MockApi>) -> Response {
-    json(StatusCode::OK, &state(&api))
+    let state = api.look(|world, now| state(&api, world, now));
+    json(StatusCode::OK, &state)
 }
 
 /// Puts the clock forward. Everything that falls due on the way happens at its own time: delayed jobs,
-/// expiries, sweeps. Pauses within connections, such as that of a poll that is held, are not shortened.
+/// expiries, sweeps. Polls that are held and whose time is over then are answered at once; pauses that a
+/// fault makes are not shortened.
 #[utoipa::path(post, path = "/clock/advance", tag = "clock", request_body = Advance, responses(
     (status = 200, body = ClockState), (status = 400, body = Problem), (status = 401, body = Problem),
     (status = 403, body = Problem)))]
@@ -65,5 +68,6 @@ pub(super) async fn advance(
             "ms: the clock cannot be more than a hundred years ahead",
         ));
     }
-    Ok(json(StatusCode::OK, &state(&api)))
+    let state = api.act(|world, now| state(&api, world, now));
+    Ok(json(StatusCode::OK, &state))
 }

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::MockApi;
 use super::ask::{Problem, Refusal, json};
-use crate::world::Event;
+use crate::world::{Event, World};
 
 /// Most events of one list, and of one look at the world by a stream.
 const AT_ONCE: usize = 1000;
@@ -41,11 +41,9 @@ pub(super) struct EventList {
     forgotten: u64,
 }
 
-fn read(api: &MockApi, after: u64) -> EventList {
-    api.look(|world, _| {
-        let (events, forgotten) = world.events_after(after, AT_ONCE);
-        EventList { events, forgotten }
-    })
+fn read(world: &World, after: u64) -> EventList {
+    let (events, forgotten) = world.events_after(after, AT_ONCE);
+    EventList { events, forgotten }
 }
 
 /// What happened, oldest first.
@@ -57,14 +55,16 @@ pub(super) async fn list(
     position: Result<Query<Position>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let position = position.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let list = read(&api, position.after.unwrap_or_default());
+    let after = position.after.unwrap_or_default();
+    let list = api.look(|world, _| read(world, after));
     Ok(json(StatusCode::OK, &list))
 }
 
 /// What happens, as server-sent events: `id` is the `seq`, `event` the kind, `data` the event as in the
 /// list. `Last-Event-ID` goes on where a connection ended; without it and `after`, the stream begins with
 /// the oldest event that is kept. An event `forgotten` with a number stands for events that were
-/// forgotten before this client had read them.
+/// forgotten before this client had read them. An event `rewound` says that a snapshot took the place of
+/// the world: numbers stand for other events now, and the stream begins anew with the oldest that is kept.
 #[utoipa::path(get, path = "/events/stream", tag = "events", params(Position,
     ("Last-Event-ID" = Option<u64>, Header, description = "As `after`, which wins.")), responses(
     (status = 200, content_type = "text/event-stream", body = String), (status = 400, body = Problem),
@@ -87,14 +87,18 @@ struct Feed {
     changes: watch::Receiver<u64>,
     api: MockApi,
     after: u64,
+    /// How often the log was rewound when `after` was read.
+    rewound: u64,
     ready: VecDeque<sse::Event>,
 }
 
 fn feed(api: MockApi, after: u64) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    let rewound = api.look(|world, _| world.events_position().1);
     let feed = Feed {
         changes: api.changes.subscribe(),
         api,
         after,
+        rewound,
         ready: VecDeque::new(),
     };
     stream::unfold(feed, |mut feed| async move {
@@ -119,7 +123,21 @@ fn feed(api: MockApi, after: u64) -> impl Stream<Item = Result<sse::Event, Infal
 
 impl Feed {
     fn fill(&mut self) {
-        let list = read(&self.api, self.after);
+        let (list, rewound) = self.api.look(|world, _| {
+            let (newest, rewound) = world.events_position();
+            // A number that there is not yet is one of before as well.
+            if rewound == self.rewound && self.after <= newest {
+                (read(world, self.after), None)
+            } else {
+                (read(world, 0), Some(rewound))
+            }
+        });
+        if let Some(rewound) = rewound {
+            self.rewound = rewound;
+            self.after = 0;
+            let event = sse::Event::default().event("rewound");
+            self.ready.push_back(event.data(rewound.to_string()));
+        }
         // What is forgotten has been told of, also where nothing has come since.
         let told = self.after.saturating_add(list.forgotten);
         self.after = list.events.last().map_or(told, |event| event.seq);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::MockApi;
-use super::ask::{Problem, Refusal, body, json};
+use super::ask::{Problem, Refusal, body, empty, json};
 use crate::fault::{FaultId, FaultRule, FaultState};
 
 /// How a restart goes.
@@ -21,18 +21,12 @@ pub(super) struct Restart {
     down_ms: u64,
 }
 
-fn empty() -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response
-}
-
 fn id_of(text: &str) -> Result<FaultId, Refusal> {
     text.parse()
         .map_err(|_| Refusal::not_found(format!("there is no fault {text}")))
 }
 
-/// All rules, oldest first, also spent ones.
+/// All rules, oldest first, also spent ones, until they make room for new ones.
 #[utoipa::path(get, path = "/faults", tag = "faults", responses(
     (status = 200, body = Vec<FaultState>), (status = 401, body = Problem),
     (status = 403, body = Problem)))]
@@ -58,7 +52,7 @@ pub(super) async fn create(State(api): State<MockApi>, request: Body) -> Result<
     (status = 204), (status = 401, body = Problem), (status = 403, body = Problem)))]
 pub(super) async fn clear(State(api): State<MockApi>) -> Response {
     api.faults.clear();
-    empty()
+    empty(StatusCode::NO_CONTENT)
 }
 
 /// One rule, with how many requests it has seen and hit.
@@ -83,7 +77,7 @@ pub(super) async fn remove(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     if api.faults.remove(id_of(&id)?) {
-        Ok(empty())
+        Ok(empty(StatusCode::NO_CONTENT))
     } else {
         Err(Refusal::not_found(format!("there is no fault {id}")))
     }
@@ -105,9 +99,7 @@ pub(super) async fn restart(
         tokio::time::sleep(ANSWER_FIRST).await;
         faults.restart(Duration::from_millis(down_ms));
     });
-    let mut response = empty();
-    *response.status_mut() = StatusCode::ACCEPTED;
-    Ok(response)
+    Ok(empty(StatusCode::ACCEPTED))
 }
 
 /// Time for the answer to a restart to get out.

@@ -2,7 +2,7 @@
 //!
 //! - `clock`: the time, and putting it forward. `faults`: what goes wrong, and restarts.
 //! - `events`: what happened, as a list and as server-sent events. `why_not`: why a runner would not get
-//!   a job. `state`: back to the beginning, and snapshots.
+//!   a job. `state`: back to the beginning, and snapshots, which `snapshot` takes and puts in.
 //! - `ask`: who may call (administrators), and the form of answers. `document`: the OpenAPI document,
 //!   made from the same declarations as the routes, so that neither knows of anything that the other
 //!   does not.
@@ -12,6 +12,7 @@ mod clock;
 mod document;
 mod events;
 mod faults;
+mod snapshot;
 mod state;
 mod why_not;
 
@@ -25,6 +26,7 @@ use utoipa_axum::routes;
 
 use crate::clock::ServerClock;
 use crate::fault::Faults;
+use crate::git::GitRoot;
 use crate::http::ArtifactStore;
 use crate::world::{Text, UserId, World, WorldSnapshot};
 
@@ -38,11 +40,12 @@ pub struct Beginning(Arc<Mutex<WorldSnapshot>>);
 impl Beginning {
     /// Goes back to this.
     pub fn new(snapshot: WorldSnapshot) -> Beginning {
-        Beginning(Arc::new(Mutex::new(snapshot)))
+        Beginning(Arc::new(Mutex::new(snapshot.without_past())))
     }
 
     /// Goes back to this from now on.
     pub fn set(&self, snapshot: WorldSnapshot) {
+        let snapshot = snapshot.without_past();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
     }
 
@@ -68,6 +71,10 @@ pub struct MockApi {
     pub changes: watch::Sender<u64>,
     /// The bytes of its artifacts.
     pub artifacts: ArtifactStore,
+    /// Its repositories.
+    pub git: GitRoot,
+    /// Held by who changes or takes the whole state.
+    pub alone: Arc<tokio::sync::Mutex<()>>,
     /// What a reset goes back to.
     pub beginning: Beginning,
     /// Its administrator, who keeps his token whatever becomes of the world.
@@ -123,6 +130,7 @@ mod tests {
             include_str!("clock.rs"),
             include_str!("events.rs"),
             include_str!("faults.rs"),
+            include_str!("snapshot.rs"),
             include_str!("state.rs"),
             include_str!("why_not.rs"),
         ];

@@ -110,6 +110,9 @@ fn queue(runner: &RunnerRow, queue: &Queue, now: Timestamp) -> Markup {
                         }
                     }
                 }
+                @if let Some(limit) = queue.oldest_only {
+                    p.quiet { "Only the " (limit) " oldest waiting jobs were looked at for jobs that are not in it." }
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the page shows, taken from the world in one look.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use protocol::JobStatus;
@@ -20,6 +20,8 @@ const RUNNERS: usize = 100;
 const QUEUES: usize = 12;
 /// Jobs shown of a queue, and jobs shown that are not in it.
 const QUEUED: usize = 15;
+/// Waiting jobs that are looked at for those that are not in a queue, the oldest.
+const OTHERS_WITHIN: usize = 2000;
 
 /// A job, short.
 #[derive(Clone, Debug)]
@@ -91,8 +93,10 @@ pub(super) struct Place {
 pub(super) struct Queue {
     pub(super) rule: &'static str,
     pub(super) order: Vec<Place>,
-    /// Waiting jobs that are not in its order.
+    /// Waiting jobs that are not in its order, of the oldest waiting ones.
     pub(super) others: Vec<Place>,
+    /// How many of the waiting jobs were looked at for `others`, when not all.
+    pub(super) oldest_only: Option<usize>,
 }
 
 /// A runner.
@@ -214,11 +218,9 @@ pub(super) fn order(status: JobStatus) -> u8 {
 
 fn queue(world: &World, now: Timestamp, runner: &Runner, waiting: &[JobId]) -> Queue {
     let order = world.queue_for(runner.id, QUEUED);
-    let all: BTreeSet<JobId> = world
-        .queue_for(runner.id, QUEUED + waiting.len().min(JOBS))
-        .into_iter()
-        .collect();
-    let others = waiting.iter().filter(|id| !all.contains(id));
+    let looked_at = &waiting[..waiting.len().min(OTHERS_WITHIN)];
+    let others = looked_at.iter();
+    let others = others.filter(|id| !world.is_in_queue_of(runner.id, **id));
     let others: Vec<JobId> = others.take(QUEUED).copied().collect();
     let places = |ids: &[JobId]| -> Vec<Place> {
         let reasons = world.why_nots(now, runner.id, ids);
@@ -238,6 +240,8 @@ fn queue(world: &World, now: Timestamp, runner: &Runner, waiting: &[JobId]) -> Q
         },
         order: places(&order),
         others: places(&others),
+        oldest_only: (looked_at.len() < waiting.len() && others.len() < QUEUED)
+            .then_some(OTHERS_WITHIN),
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::http::Limits;
 use crate::world::state::AccessLevel;
 use crate::world::{JobDefinition, Settings};
 
@@ -11,6 +12,8 @@ use crate::world::{JobDefinition, Settings};
 pub struct Seed {
     /// Settings of the instance.
     pub settings: Settings,
+    /// Limits of request bodies.
+    pub limits: Limits,
     /// Registration token of the instance; made up when absent.
     pub registration_token: Option<String>,
     /// Projects by full path; groups are made where they are missing.

@@ -17,6 +17,22 @@ fn the_default_world_works() {
     assert_eq!(gitlab.registration_token(), "GR1348941MockGitlabDemo00000");
 }
 
+/// Goal: limits of a seed file are read; what is not named stays as it is.
+#[test]
+fn limits() {
+    let seed = parse(
+        "world.yml",
+        "limits: {body_bytes: 100, git_push_bytes: 7}\n",
+    )
+    .unwrap();
+    let expected = crate::http::Limits {
+        body_bytes: 100,
+        git_push_bytes: 7,
+        ..crate::http::Limits::default()
+    };
+    assert_eq!(seed.limits, expected);
+}
+
 /// File, line, key, and what was expected.
 #[test]
 fn mistakes_are_named() {
@@ -36,6 +52,10 @@ fn mistakes_are_named() {
             &["world.yml:2: ", "project"],
         ),
         ("projects: [\n", &["world.yml:"]),
+        (
+            "limits: {body_byts: 1}\n",
+            &["world.yml:1: ", "body_byts", "body_bytes"],
+        ),
         (
             "pipelines:\n  - {project: x, jobs: []}\n",
             &["world.yml: pipelines[0]: project `x` does not exist; expected one of none"],

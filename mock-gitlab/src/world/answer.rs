@@ -79,6 +79,14 @@ impl ApiError {
         ApiError::new(404, protocol::error_body::not_found(resource))
     }
 
+    /// 412: it has changed since the time that the caller named.
+    pub fn precondition_failed() -> ApiError {
+        ApiError::new(
+            412,
+            protocol::error_body::message(412, "Precondition Failed", None),
+        )
+    }
+
     /// 413 of an artifact.
     pub fn file_too_large() -> ApiError {
         ApiError::new(

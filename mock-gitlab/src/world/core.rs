@@ -102,10 +102,10 @@ impl World {
             blocked: false,
         };
         let instance_uuid = uuid(&mut random);
-        // Of a stream of its own: it is no part of what the world draws.
+        // Of a stream of its own: it is no part of what the world draws. A server sets another one.
         let mut secret = ChaCha8Rng::seed_from_u64(seed);
         secret.set_stream(1);
-        let key = secret.random();
+        let key: u128 = secret.random();
         World {
             events: EventLog::new(settings.event_capacity),
             settings,
@@ -159,6 +159,14 @@ impl World {
         self.queue.set_fair(!self.settings.flag(unfair));
     }
 
+    /// The secret of the hash by which tokens are found. Nothing that anybody can see depends on it. A new
+    /// world has one of its seed; a server that strangers can time sets one that nobody can know.
+    pub fn set_token_hash_key(&mut self, key: u128) {
+        self.personal_access_tokens.set_key(key);
+        self.runner_tokens.set_key(key);
+        self.job_tokens.set_key(key);
+    }
+
     /// Switches a feature flag.
     pub fn set_flag(&mut self, flag: Flag, on: bool) {
         self.change_settings(|settings| {
@@ -179,6 +187,12 @@ impl World {
     /// dropped before. Takes nothing.
     pub fn events_after(&self, after: u64, limit: usize) -> (Vec<Event>, u64) {
         self.events.after(after, limit)
+    }
+
+    /// Number of the newest event, and how often [`World::restore`] put other events under the numbers of
+    /// before.
+    pub fn events_position(&self) -> (u64, u64) {
+        self.events.position()
     }
 
     /// The events that nobody took yet, oldest first. They stay.

@@ -154,10 +154,25 @@ pub enum EventKind {
 /// The newest events, at most a fixed number of them.
 #[derive(Debug)]
 pub(super) struct EventLog {
+    /// Numbers without holes; the last one is `sequence`.
     ring: VecDeque<Event>,
     capacity: usize,
     sequence: u64,
     dropped: u64,
+    /// How often another log took this one's place, so that a number may stand for another event now.
+    rewound: u64,
+}
+
+/// A log as a value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventsState {
+    /// The newest events, oldest first.
+    pub(super) kept: Vec<Event>,
+    /// Number of the newest event that there ever was.
+    pub(super) sequence: u64,
+    /// Events that were dropped because nobody took them in time.
+    pub(super) dropped: u64,
 }
 
 impl EventLog {
@@ -167,13 +182,46 @@ impl EventLog {
             capacity,
             sequence: 0,
             dropped: 0,
+            rewound: 0,
         }
+    }
+
+    /// The log as a value.
+    pub(super) fn state(&self) -> EventsState {
+        EventsState {
+            kept: self.ring.iter().cloned().collect(),
+            sequence: self.sequence,
+            dropped: self.dropped,
+        }
+    }
+
+    /// The log of a value, whose numbers have no holes.
+    pub(super) fn of_state(state: EventsState, capacity: usize) -> EventLog {
+        let mut log = EventLog {
+            ring: state.kept.into(),
+            sequence: state.sequence,
+            dropped: state.dropped,
+            ..EventLog::new(capacity)
+        };
+        log.set_capacity(capacity);
+        log
+    }
+
+    /// Takes the place of another log, whose numbers stood for other events.
+    pub(super) fn begin_after(&mut self, other: &EventLog) {
+        self.rewound = other.rewound + 1;
+    }
+
+    /// Number of the newest event, and how often another log took this one's place.
+    pub(super) fn position(&self) -> (u64, u64) {
+        (self.sequence, self.rewound)
     }
 
     /// The log of a world that takes the place of this one's: empty, and the numbers go on.
     pub(super) fn next_world(&self, capacity: usize) -> EventLog {
         EventLog {
             sequence: self.sequence,
+            rewound: self.rewound,
             ..EventLog::new(capacity)
         }
     }

@@ -30,6 +30,7 @@ mod job_changes;
 mod payload;
 mod pipeline;
 mod queue;
+pub(crate) mod random;
 mod rate_limit;
 mod read;
 pub mod request;

@@ -1,5 +1,7 @@
 //! Reading the world.
 
+use jiff::Timestamp;
+
 use super::core::World;
 use super::queue::{Cursor, Matcher};
 use super::runners::scope;
@@ -56,6 +58,16 @@ impl World {
     /// The runner with this token, expired or not.
     pub fn runner_by_token(&self, token: &str) -> Option<&Runner> {
         self.runner(self.runner_tokens.get(token)?)
+    }
+
+    /// When something last happened to a runner, or to one of its machines: what `If-Unmodified-Since` is
+    /// compared with when it is to be removed (wire.md 3.4).
+    pub fn runner_changed_at(&self, id: RunnerId, system_id: Option<&str>) -> Option<Timestamp> {
+        let runner = self.runner(id)?;
+        match system_id {
+            Some(system_id) => Some(runner.managers.get(system_id)?.contacted_at),
+            None => runner.contacted_at.max(Some(runner.created_at)),
+        }
     }
 
     /// Runners, by id.
@@ -132,6 +144,15 @@ impl World {
             record.access_level == AccessLevel::RefProtected,
         );
         Cursor::new(&self.queue, &mut matcher, scope(record)).take(&self.queue, limit)
+    }
+
+    /// Whether a job stands in the order of this runner. Costs one look at the job.
+    pub fn is_in_queue_of(&self, runner: RunnerId, job: JobId) -> bool {
+        let entry = self.runners.get(&runner);
+        let snapshot = self.queue.snapshot(job);
+        entry
+            .zip(snapshot)
+            .is_some_and(|(entry, snapshot)| entry.may_take(snapshot))
     }
 
     /// How many jobs wait in the queue.

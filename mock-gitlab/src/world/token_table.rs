@@ -13,17 +13,30 @@ use super::text::Text;
 /// Tokens and whose they are.
 #[derive(Clone, Debug)]
 pub(super) struct TokenTable<T> {
-    key: u64,
+    key: u128,
     /// Tokens by hash. More than one under a hash is as good as never seen.
     entries: BTreeMap<u64, Vec<(Text, T)>>,
 }
 
 impl<T: Copy> TokenTable<T> {
     /// An empty table; `key` is the secret of the hash.
-    pub(super) fn new(key: u64) -> TokenTable<T> {
+    pub(super) fn new(key: u128) -> TokenTable<T> {
         TokenTable {
             key,
             entries: BTreeMap::new(),
+        }
+    }
+
+    /// The secret of the hash.
+    pub(super) fn key(&self) -> u128 {
+        self.key
+    }
+
+    /// Another secret: every token is put in anew.
+    pub(super) fn set_key(&mut self, key: u128) {
+        let before = std::mem::replace(self, TokenTable::new(key));
+        for (token, owner) in before.entries.into_values().flatten() {
+            self.insert(token, owner);
         }
     }
 
@@ -58,7 +71,7 @@ impl<T: Copy> TokenTable<T> {
 
     fn hash(&self, token: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.key);
+        hasher.write_u128(self.key);
         hasher.write(token.as_bytes());
         hasher.finish()
     }
@@ -83,6 +96,22 @@ mod tests {
         table.remove("none");
         assert_eq!((table.get("one"), table.get("two")), (None, Some(2)));
         assert_eq!(table.entries.len(), 1);
+    }
+
+    /// Goal: under another secret the same tokens are found, under other hashes.
+    #[test]
+    fn another_key() {
+        let mut table = TokenTable::new(7);
+        for (token, owner) in [("one", 1), ("two", 2)] {
+            table.insert(Text::from(token), owner);
+        }
+        let before: Vec<u64> = table.entries.keys().copied().collect();
+        table.set_key(8);
+        assert_eq!(
+            (table.key(), table.get("one"), table.get("two")),
+            (8, Some(1), Some(2))
+        );
+        assert!(before.iter().all(|hash| !table.entries.contains_key(hash)));
     }
 
     /// Tokens with one hash are still told apart.

@@ -110,6 +110,18 @@ impl World {
         Ok(self.update_answer(id, status, None))
     }
 
+    /// Whether a call about a job may be made with this token, counted as one (wire.md 8.3): 403, 429.
+    pub fn authenticate_job_call(
+        &mut self,
+        now: Timestamp,
+        id: JobId,
+        token: Option<&str>,
+    ) -> Result<(), ApiError> {
+        self.begin_call(now)?;
+        let limit = self.settings.runner_jobs_endpoints_api_limit;
+        self.authenticate_job(now, id, token, |log| log.calls.count(now, limit))
+    }
+
     fn update_answer(&self, id: JobId, status: u16, interval_s: Option<u32>) -> UpdateAnswer {
         UpdateAnswer {
             status,

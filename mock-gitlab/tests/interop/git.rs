@@ -60,9 +60,18 @@ impl Job {
 
     /// The repository's URL with the job token.
     fn url(&self) -> String {
+        self.url_for("gitlab-ci-token", &self.token)
+    }
+
+    /// The repository's URL with the administrator's personal access token.
+    fn user_url(&self) -> String {
+        self.url_for("root", self.gitlab.admin_token())
+    }
+
+    fn url_for(&self, user: &str, password: &str) -> String {
         let address = self.gitlab.url().trim_start_matches("http://");
         let path = self.project.full_path();
-        format!("http://gitlab-ci-token:{}@{address}/{path}.git", self.token)
+        format!("http://{user}:{password}@{address}/{path}.git")
     }
 
     fn git(&self, folder: &Path, args: &[&str]) -> Output {
@@ -181,12 +190,17 @@ fn git_lfs() {
         large()
     );
     assert!(job.good(&files, &["lfs", "fsck"]).contains("OK"));
-    // Uploads are refused.
+    // Uploads by a job are refused.
     std::fs::write(files.join("new.bin"), b"new").unwrap();
     job.good(&files, &["add", "."]);
     job.good(&files, &["commit", "--quiet", "-m", "New"]);
     let push = job.git(&files, &["lfs", "push", "--all", "origin"]);
     assert!(!push.status.success());
+    let said = String::from_utf8_lossy(&push.stderr);
+    assert!(
+        said.contains("403") || said.contains("Access forbidden"),
+        "{said}"
+    );
     // An object that the server lost is named.
     let stored = job
         .gitlab
@@ -200,4 +214,51 @@ fn git_lfs() {
     assert!(!pull.status.success());
     let said = String::from_utf8_lossy(&pull.stderr);
     assert!(said.contains("does not exist on the server"), "{said}");
+}
+
+/// Goal: a user pushes commits and large files as to GitLab, without a word of complaint, and a clone has
+/// them.
+#[test]
+fn git_push_and_lfs_push() {
+    if !lfs_is_there() {
+        println!("skipped: git-lfs is not installed");
+        return;
+    }
+    let job = Job::new();
+    let home = job.home.path();
+    job.good(home, &["lfs", "install", "--skip-repo"]);
+    job.good(home, &["clone", "--quiet", &job.user_url(), "one"]);
+    let one = home.join("one");
+    let new: Vec<u8> = large().into_iter().rev().collect();
+    std::fs::write(one.join("new.bin"), &new).unwrap();
+    std::fs::write(one.join("empty.bin"), b"").unwrap();
+    job.good(&one, &["add", "."]);
+    job.good(&one, &["commit", "--quiet", "-m", "New"]);
+    // The hook that `git lfs install` has put in place brings the object first.
+    let push = job.git(&one, &["push", "origin", "HEAD:main"]);
+    let said = String::from_utf8_lossy(&push.stderr);
+    assert!(push.status.success(), "{said}");
+    let said = said.to_lowercase();
+    for word in ["lock", "error", "warning", "fatal"] {
+        assert!(!said.contains(word), "{said}");
+    }
+    assert!(one.join(".git/hooks/pre-push").exists());
+    // Once more: there is nothing to bring.
+    job.good(&one, &["lfs", "push", "--all", "origin"]);
+    job.good(home, &["clone", "--quiet", &job.url(), "two"]);
+    let two = home.join("two");
+    assert_eq!(std::fs::read(two.join("new.bin")).unwrap(), new);
+    assert_eq!(std::fs::read(two.join("data/large.bin")).unwrap(), large());
+    assert!(job.good(&two, &["lfs", "fsck"]).contains("OK"));
+    let head = |folder: &Path| job.good(folder, &["rev-parse", "HEAD"]);
+    assert_eq!(head(&two), head(&one));
+    // Locks are asked for by hand: the answer is one line that says what is not there.
+    let locks = job.git(&one, &["lfs", "locks"]);
+    let said = String::from_utf8_lossy(&locks.stderr);
+    assert!(
+        said.contains("not enabled on this server")
+            || said.contains("501")
+            || said.contains("support"),
+        "{said}"
+    );
 }

@@ -9,16 +9,20 @@ use mock_gitlab::world::NewUser;
 use protocol::JobStatus;
 use serde_json::{Value, json};
 
-struct Caller {
-    gitlab: MockGitlab,
-    client: reqwest::Client,
+pub(crate) struct Caller {
+    pub(crate) gitlab: MockGitlab,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Caller {
-    fn new() -> Caller {
+    pub(crate) fn new() -> Caller {
+        Caller::of(MockGitlab::start().unwrap())
+    }
+
+    pub(crate) fn of(gitlab: MockGitlab) -> Caller {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Caller {
-            gitlab: MockGitlab::start().unwrap(),
+            gitlab,
             client: reqwest::Client::builder()
                 .tls_certs_only([])
                 .build()
@@ -38,7 +42,7 @@ impl Caller {
         (status, serde_json::from_slice(&bytes).unwrap_or_default())
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -48,7 +52,7 @@ impl Caller {
             .await
     }
 
-    async fn poll(&self, token: &str) -> u16 {
+    pub(crate) async fn poll(&self, token: &str) -> u16 {
         let url = format!("{}/api/v4/jobs/request", self.gitlab.url());
         let body = json!({ "token": token }).to_string();
         let request = self
@@ -327,87 +331,75 @@ async fn a_gap_is_told_of_once() {
     assert_ne!(next, "event: forgotten");
 }
 
-/// A snapshot is taken, the world goes on, and is as before when it is put in; a reset brings the
-/// beginning.
+/// Goal: a poll that is held goes by the server's clock: it is answered when the clock passes its end, or when
+/// it brings a job.
 #[tokio::test]
-async fn snapshots_and_reset() {
+async fn held_polls_go_by_the_clock() {
     let caller = Caller::new();
+    let day_s = 86_400;
+    caller.gitlab.change_settings(|settings| {
+        settings.api_ci_long_polling_duration_s = day_s;
+        settings.last_update_ttl_s = 30 * 86_400;
+    });
     let runner = caller.gitlab.runner().create().unwrap();
-    caller.gitlab.keep_as_beginning();
     let project = caller.gitlab.project("demo").create().unwrap();
-    let job = project.job("a").create().unwrap();
-    assert_eq!(caller.poll(&runner.token()).await, 201);
-    let token = caller
+    let url = format!("{}/api/v4/jobs/request", caller.gitlab.url());
+    let poll = async |last_update: &str| {
+        let body = json!({ "token": runner.token(), "last_update": last_update });
+        let request = caller
+            .client
+            .post(&url)
+            .header("content-type", "application/json");
+        request.body(body.to_string()).send().await.unwrap()
+    };
+    let value = async || {
+        let answer = poll("").await;
+        answer.headers()["x-gitlab-last-update"]
+            .to_str()
+            .unwrap()
+            .to_owned()
+    };
+    // Steps of an hour until the answer is there: when the poll arrives on the way does not matter.
+    let advance = async |step: Value| {
+        loop {
+            assert_eq!(
+                caller.call("POST", "/clock/advance", step.clone()).await.0,
+                200
+            );
+            tokio::task::yield_now().await;
+        }
+    };
+    let current = value().await;
+    let start = caller.gitlab.act(|_, now| now);
+    let held = tokio::select! {
+        held = poll(&current) => held,
+        () = advance(json!({ "ms": 3_600_000 })) => unreachable!("it goes on for ever"),
+    };
+    assert_eq!(held.status(), 204);
+    assert!(!held.headers().contains_key("x-gitlab-last-update"));
+    let passed = caller
         .gitlab
-        .act(|world, _| world.job(job.id()).unwrap().token().unwrap().to_owned());
-    let url = format!("{}/api/v4/jobs/{}/artifacts", caller.gitlab.url(), job.id());
-    let form = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\nZIP\r\n--b--\r\n";
-    let upload = caller
-        .client
-        .post(&url)
-        .header("job-token", &token)
-        .header("content-type", "multipart/form-data; boundary=b")
-        .body(form)
-        .send();
-    assert_eq!(upload.await.unwrap().status(), 201);
-    let (status, snapshot) = caller.call("GET", "/snapshot", Value::Null).await;
-    assert_eq!(
-        (status, &snapshot["files"][0]["content"]),
-        (200, &json!("WklQ"))
-    );
-    assert_eq!(
-        caller
-            .call("POST", "/faults", json!({ "status": 500, "nth": 9 }))
-            .await
-            .0,
-        201
-    );
-    assert_eq!(caller.call("POST", "/reset", Value::Null).await.0, 204);
-    assert!(runner.exists());
-    assert_eq!(caller.poll(&runner.token()).await, 204);
-    assert_eq!(caller.gitlab.act(|world, _| world.jobs().count()), 0);
-    assert_eq!(
-        caller.call("GET", "/faults", Value::Null).await.1,
-        json!([])
-    );
-    let (_, events) = caller.call("GET", "/events", Value::Null).await;
-    let (_, earlier) = (status, snapshot.clone());
-    assert!(events["forgotten"].as_u64().unwrap() > 0, "{events}");
-    assert_eq!(caller.call("PUT", "/snapshot", earlier).await.0, 204);
-    assert_eq!(job.status(), JobStatus::Running);
-    let file = caller.client.get(&url).header("job-token", &token).send();
-    assert_eq!(file.await.unwrap().text().await.unwrap(), "ZIP");
-    let (_, again) = caller.call("GET", "/snapshot", Value::Null).await;
-    assert_eq!(again["files"], snapshot["files"]);
-    assert_eq!(again["world"], snapshot["world"]);
-    // What cannot be is refused, and changes nothing.
-    for (path, value, expected) in [
-        ("/world/version", json!(2), "version 2 is not known"),
-        (
-            "/world/projects/0/full_path",
-            json!("../x"),
-            "full_path `../x` cannot be",
-        ),
-        (
-            "/world/artifacts/0/artifact/sha256",
-            json!("../../../x"),
-            "sha256 cannot be",
-        ),
-        (
-            "/files/0/file_type",
-            json!("../x"),
-            "the world does not know it",
-        ),
-        ("/files/0/content", json!("?"), "files: job 1: archive"),
-    ] {
-        let mut broken = snapshot.clone();
-        *broken.pointer_mut(path).unwrap() = value;
-        let (status, answer) = caller.call("PUT", "/snapshot", broken).await;
-        assert_eq!(status, 400, "{path}");
-        assert!(
-            answer["message"].as_str().unwrap().contains(expected),
-            "{answer}"
-        );
-    }
-    assert_eq!(job.status(), JobStatus::Running);
+        .act(|_, now| now.duration_since(start))
+        .as_hours();
+    assert!(passed >= 24, "{passed} h");
+    // Half an hour from now a job comes; the end of the poll is far.
+    let job = project.job("later").with(|job| {
+        job.when = mock_gitlab::world::definition::When::Delayed;
+        job.start_in = 1800;
+    });
+    let job = job.create().unwrap();
+    let current = value().await;
+    let start = caller.gitlab.act(|_, now| now);
+    let held = tokio::select! {
+        held = poll(&current) => held,
+        () = advance(json!({ "ms": 600_000 })) => unreachable!("it goes on for ever"),
+    };
+    assert_eq!(held.status(), 204);
+    let passed = caller
+        .gitlab
+        .act(|_, now| now.duration_since(start))
+        .as_mins();
+    assert!((30..23 * 60).contains(&passed), "{passed} min");
+    assert_eq!(job.status(), JobStatus::Pending);
+    assert_eq!(poll(&current).await.status(), 201);
 }

@@ -10,7 +10,7 @@ jobs:
   - {name: deploy, stage: deploy, script: [make deploy], when: manual}
 ";
 
-struct Rest<'a>(&'a Server);
+pub(crate) struct Rest<'a>(pub(crate) &'a Server);
 
 impl Rest<'_> {
     async fn call(&self, method: &str, path: &str, body: Value) -> Answer {
@@ -22,12 +22,12 @@ impl Rest<'_> {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, Value::Null).await
     }
 
     /// Ids of a list.
-    async fn ids(&self, path: &str) -> Vec<i64> {
+    pub(crate) async fn ids(&self, path: &str) -> Vec<i64> {
         let answer = self.get(path).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         let list = answer.json();
@@ -403,9 +403,17 @@ async fn lists_of_jobs() {
     rest.get("/projects/1/jobs?scope[]=odd")
         .await
         .is(400, &odd("scope does not have a valid value"));
-    rest.get("/projects/1/jobs?page=0")
+    rest.get("/projects/1/jobs?per_page=0")
         .await
-        .is(400, &odd("page does not have a valid value"));
+        .is(400, &odd("per_page has a value not allowed"));
+    rest.get("/projects/1/jobs?page=x")
+        .await
+        .is(400, &odd("page is invalid"));
+    let page = rest.get("/projects/1/jobs?page=0&per_page=-1").await;
+    assert_eq!(
+        (page.header("x-page"), page.header("x-per-page")),
+        ("1", "20")
+    );
     rest.get("/projects/9/jobs")
         .await
         .is(404, &json!({ "message": "404 Project Not Found" }));

@@ -1,15 +1,16 @@
 //! What a server must not do for strangers.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use http::Request;
 use mock_gitlab::MockGitlab;
 use mock_gitlab::library::MockError;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::support::{PAT, REGISTRATION, RUNNER, Server};
@@ -291,7 +292,7 @@ fn base64_of(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
-/// Answers and logs of refusals never repeat the token.
+/// Answers to refusals never repeat the token. What the process writes is below.
 #[tokio::test]
 async fn tokens_are_not_repeated() {
     let server = Server::new();
@@ -317,4 +318,280 @@ async fn tokens_are_not_repeated() {
             assert!(!text.contains(secret), "{method} {path}: {text}");
         }
     }
+}
+
+/// Reads to the end, so that no pipe fills up.
+fn read_on(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+/// A server process, whose output is read as it comes.
+struct Process {
+    child: std::process::Child,
+    url: String,
+    /// What it said at its start, tokens included.
+    welcome: String,
+    stdout: std::thread::JoinHandle<String>,
+    stderr: std::thread::JoinHandle<String>,
+}
+
+impl Process {
+    fn start() -> Process {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_mock-gitlab"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--log-level", "trace"])
+            .env_remove("MOCK_GITLAB_ADMIN_TOKEN")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let stderr = child.stderr.take().unwrap();
+        let mut welcome = String::new();
+        while !welcome.contains("Stop with Ctrl-C.") {
+            assert_ne!(stdout.read_line(&mut welcome).unwrap(), 0, "{welcome}");
+        }
+        let url = welcome
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        let url = url.unwrap().to_owned();
+        Process {
+            child,
+            url,
+            welcome,
+            stdout: read_on(stdout),
+            stderr: read_on(stderr),
+        }
+    }
+
+    /// Stops it by SIGTERM; what it wrote after its welcome, to stdout and to stderr.
+    fn stop(mut self) -> (String, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(&pid).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        (self.stdout.join().unwrap(), self.stderr.join().unwrap())
+    }
+}
+
+/// Goal: whatever is called, rightly or wrongly, no token stands in what the process writes after its start,
+/// at the most verbose level; and the log is there.
+#[tokio::test]
+async fn no_token_in_the_process_log() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let process = Process::start();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([])
+        .build()
+        .unwrap();
+    let mut secrets: Vec<String> = process
+        .welcome
+        .split_whitespace()
+        .filter(|word| {
+            ["GR1348941", "glpat-", "glrt-"]
+                .iter()
+                .any(|start| word.starts_with(start))
+        })
+        .map(str::to_owned)
+        .collect();
+    let find = |start: &str| {
+        let found = secrets.iter().find(|secret| secret.starts_with(start));
+        found
+            .unwrap_or_else(|| panic!("{start}: {}", process.welcome))
+            .clone()
+    };
+    let (registration, pat, runner) = (find("GR1348941"), find("glpat-"), find("glrt-"));
+    let send = async |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        let url = format!("{}{path}", process.url);
+        let mut request = client.request(method.parse().unwrap(), url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.body(body.to_owned()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let bytes = answer.bytes().await.unwrap();
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        (status, value)
+    };
+    let json_type = ("content-type", "application/json");
+    let admin = ("private-token", &*pat);
+    // A runner's life: it is made in both ways, verified, gets a job, writes its log, uploads, ends.
+    let post = async |path: &str, body: Value| {
+        send(
+            "POST",
+            &format!("/api/v4{path}"),
+            &[json_type],
+            &body.to_string(),
+        )
+        .await
+    };
+    let (status, made) = post(
+        "/runners",
+        json!({ "token": registration, "tag_list": "x" }),
+    )
+    .await;
+    assert_eq!(status, 201);
+    let legacy = made["token"].as_str().unwrap().to_owned();
+    let form = [("content-type", "application/x-www-form-urlencoded"), admin];
+    let (status, made) = send(
+        "POST",
+        "/api/v4/user/runners",
+        &form,
+        "runner_type=instance_type",
+    )
+    .await;
+    assert_eq!(status, 201);
+    let user = made["token"].as_str().unwrap().to_owned();
+    assert_eq!(
+        post("/runners/verify", json!({ "token": user })).await.0,
+        200
+    );
+    let (status, made) = post(
+        "/runners/reset_authentication_token",
+        json!({ "token": user }),
+    )
+    .await;
+    assert_eq!(status, 201);
+    let fresh = made["token"].as_str().unwrap().to_owned();
+    let (status, payload) = post(
+        "/jobs/request",
+        json!({ "token": runner, "system_id": "s" }),
+    )
+    .await;
+    assert_eq!(status, 201);
+    let (id, job) = (
+        &payload["id"],
+        payload["token"].as_str().unwrap().to_owned(),
+    );
+    let job_token = ("job-token", &*job);
+    let trace = format!("/api/v4/jobs/{id}/trace");
+    let range = ("content-range", "0-1");
+    assert_eq!(
+        send("PATCH", &trace, &[job_token, range], "hi").await.0,
+        202
+    );
+    let far = ("content-range", "9-10");
+    assert_eq!(send("PATCH", &trace, &[job_token, far], "hi").await.0, 416);
+    let upload = format!("/api/v4/jobs/{id}/artifacts");
+    let multipart = ("content-type", "multipart/form-data; boundary=b");
+    let file = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.zip\"\r\n\r\nZIP\r\n--b--\r\n";
+    assert_eq!(
+        send("POST", &upload, &[job_token, multipart], file).await.0,
+        201
+    );
+    assert_eq!(
+        send("POST", &upload, &[job_token, multipart], "--b")
+            .await
+            .0,
+        400
+    );
+    let authorization = format!("Basic {}", base64_of(&format!("gitlab-ci-token:{job}")));
+    let git = "/group/demo.git/info/refs?service=git-upload-pack";
+    assert_eq!(
+        send("GET", git, &[("authorization", &authorization)], "")
+            .await
+            .0,
+        200
+    );
+    let broken = [
+        ("authorization", &*authorization),
+        ("content-type", "application/x-git-upload-pack-request"),
+    ];
+    send(
+        "POST",
+        "/group/demo.git/git-upload-pack",
+        &broken,
+        "garbage",
+    )
+    .await;
+    // Levers, also such that fail.
+    let levers = "/api/mock/v1";
+    let rule = json!({ "runner": 1, "status": 500, "on": "poll", "times": 2 }).to_string();
+    assert_eq!(
+        send("POST", &format!("{levers}/faults"), &[admin], &rule)
+            .await
+            .0,
+        201
+    );
+    assert_eq!(
+        post("/jobs/request", json!({ "token": runner })).await.0,
+        500
+    );
+    let (_, snapshot) = send("GET", &format!("{levers}/snapshot"), &[admin], "").await;
+    let mut spoilt = snapshot.clone();
+    spoilt["world"]["runners"][0]["record"]["token"] =
+        spoilt["world"]["runners"][1]["record"]["token"].clone();
+    let spoilt = spoilt.to_string();
+    assert_eq!(
+        send("PUT", &format!("{levers}/snapshot"), &[admin], &spoilt)
+            .await
+            .0,
+        400
+    );
+    assert_eq!(
+        send(
+            "PUT",
+            &format!("{levers}/snapshot"),
+            &[admin],
+            &spoilt[..spoilt.len() / 2]
+        )
+        .await
+        .0,
+        400
+    );
+    // Whatever a caller puts where, and wrong ones.
+    let wrong = "glrt-t1_wRoNgWrOnGwRoNgWrOnG".to_owned();
+    secrets.extend([legacy, user, fresh, job.clone(), wrong.clone()]);
+    for secret in [&wrong, &runner, &job] {
+        for (method, path) in [
+            ("POST", "/jobs/request"),
+            ("POST", "/runners"),
+            ("POST", "/runners/verify"),
+            ("DELETE", "/runners/managers"),
+            ("PUT", "/jobs/99"),
+            ("PATCH", "/jobs/99/trace"),
+            ("POST", "/jobs/99/artifacts"),
+            ("GET", "/runners/router/discovery"),
+            ("POST", "/nowhere"),
+            ("OPTIONS", "/jobs/request"),
+        ] {
+            let path = format!("/api/v4{path}?token={secret}&private_token={secret}");
+            let headers = [
+                json_type,
+                ("runner-token", secret),
+                ("job-token", secret),
+                ("private-token", secret),
+            ];
+            for body in [
+                json!({ "token": secret, "info": secret, "state": secret }),
+                json!({ "token": [secret], "info": { "features": secret } }),
+                json!(secret),
+            ] {
+                send(method, &path, &headers, &body.to_string()).await;
+            }
+            send(method, &path, &headers, &format!("{{\"token\": \"{secret}")).await;
+        }
+    }
+    assert_eq!(
+        send("POST", &format!("{levers}/reset"), &[admin], "")
+            .await
+            .0,
+        204
+    );
+    let (out, log) = process.stop();
+    assert_eq!(out, "stopped\n");
+    assert!(
+        log.contains("DEBUG answered method=\"POST\" path=\"/api/v4/jobs/request\" status=201"),
+        "{log}"
+    );
+    assert!(
+        log.contains("status=416") && log.contains("status=500"),
+        "{log}"
+    );
+    for secret in &secrets {
+        assert!(!log.contains(&**secret), "{secret}: {log}");
+    }
+    assert!(secrets.len() >= 8);
 }

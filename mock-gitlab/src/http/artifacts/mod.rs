@@ -19,7 +19,7 @@ pub(super) use upload::{authorize, upload};
 use crate::world::{JobId, World};
 
 /// Path of the object storage that the server plays itself.
-pub(super) const STORAGE: &str = "/object-storage/artifacts";
+pub(crate) const STORAGE: &str = "/object-storage/artifacts";
 
 /// Address of a file in object storage.
 fn storage_url(world: &World, id: JobId, file_type: &str, sha256: &str) -> String {

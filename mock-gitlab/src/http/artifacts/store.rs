@@ -74,37 +74,47 @@ impl ArtifactStore {
         }
     }
 
-    /// Keeps the bytes of an artifact that nobody uploaded.
-    pub fn put(&self, job: JobId, artifact: &Artifact, content: &[u8]) -> io::Result<()> {
+    /// Keeps the bytes of an artifact that nobody uploaded, in one step. False if they were there: one hash
+    /// stands for the same bytes.
+    pub fn put(&self, job: JobId, artifact: &Artifact, content: &[u8]) -> io::Result<bool> {
         let key = Key::of(job, artifact);
         match &*self.0 {
             Place::Memory(files) => {
                 let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+                let new = !files.contains_key(&key);
                 files.insert(key, Bytes::copy_from_slice(content));
-                Ok(())
+                Ok(new)
             }
             Place::Folder(root) => {
                 let place = place_of(root, &key);
+                if place.exists() {
+                    return Ok(false);
+                }
+                let uploads = root.join("tmp/uploads");
+                std::fs::create_dir_all(&uploads)?;
+                let mut file = tempfile::NamedTempFile::new_in(uploads)?;
+                io::Write::write_all(&mut file, content)?;
                 if let Some(folder) = place.parent() {
                     std::fs::create_dir_all(folder)?;
                 }
-                std::fs::write(place, content)
+                file.persist(place).map_err(|error| error.error)?;
+                Ok(true)
             }
         }
     }
 
-    /// Forgets all bytes, but those that are being received.
-    pub fn clear(&self) {
+    /// Forgets the bytes of an artifact, if they are there.
+    pub fn remove(&self, job: JobId, artifact: &Artifact) {
+        let key = Key::of(job, artifact);
         match &*self.0 {
-            Place::Memory(files) => files.lock().unwrap_or_else(PoisonError::into_inner).clear(),
-            Place::Folder(root) => {
-                for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-                    // One that cannot be removed is never found again: no artifact is known any more.
-                    if entry.file_name() != "tmp" {
-                        let _ = std::fs::remove_dir_all(entry.path());
-                    }
-                }
+            Place::Memory(files) => {
+                files
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&key);
             }
+            // What cannot be removed is never found again: no artifact is known any more.
+            Place::Folder(root) => drop(std::fs::remove_file(place_of(root, &key))),
         }
     }
 

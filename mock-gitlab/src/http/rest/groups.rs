@@ -1,12 +1,14 @@
 //! Groups.
 
+use std::cmp::Ordering;
+
 use axum::body::Body;
 use axum::extract::{Path, State as Extract};
 use axum::response::Response;
 use http::Request;
 
 use super::ask::{Reply, ask, group, refused};
-use super::{entity, page};
+use super::{entity, order, page};
 use crate::http::state::State;
 use crate::world::state::Group;
 use crate::world::{ApiError, GroupId, NewGroup, World};
@@ -31,7 +33,18 @@ pub(super) async fn list(Extract(state): Extract<State>, request: Request<Body>)
             search.is_none_or(|search| group.full_path.contains(search))
                 && !(top && parent(group).is_some())
         });
-        page::list(asked, groups, |group| entity::group(world, group))
+        let by: fn(&Group, &Group) -> Ordering =
+            match order::of(asked, &["name", "path", "id"], "name")? {
+                "path" => |one, other| one.full_path.cmp(&other.full_path),
+                "id" => |_, _| Ordering::Equal,
+                _ => |one, other| one.path.cmp(&other.path),
+            };
+        let mut groups: Vec<&Group> = groups.collect();
+        let ascending = order::ascending(asked, true)?;
+        order::sort(&mut groups, ascending, by, |group| group.id);
+        page::list(asked, groups.into_iter(), |group| {
+            entity::group(world, group)
+        })
     })
     .await
 }

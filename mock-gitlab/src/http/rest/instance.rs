@@ -41,10 +41,17 @@ pub(super) async fn current_user(
 pub(super) async fn users(Extract(state): Extract<State>, request: Request<Body>) -> Response {
     ask(&state, request, |world, asked| {
         let name = asked.parameters.text("username");
-        let users = world
-            .users()
-            .rev()
-            .filter(|user| name.is_none_or(|name| user.username == name));
+        let search = asked.parameters.text("search");
+        let blocked = asked.parameters.boolean("blocked")?.unwrap_or(false);
+        let active = asked.parameters.boolean("active")?.unwrap_or(false);
+        let users = world.users().rev().filter(|user| {
+            name.is_none_or(|name| user.username == name)
+                && search.is_none_or(|search| {
+                    user.username.contains(search) || user.name.contains(search)
+                })
+                && (user.blocked || !blocked)
+                && !(user.blocked && active)
+        });
         page::list(asked, users, |user| entity::brief_user(world, user))
     })
     .await

@@ -1,6 +1,7 @@
 //! GitLab's own REST API as the control surface, so that existing clients drive the mock.
 //!
-//! - `ask`: who calls, with which parameters, and the kinds of answers; `page`: pagination.
+//! - `ask`: who calls, with which parameters, and the kinds of answers; `page`: pagination; `order`: what
+//!   comes first.
 //! - `entity`: GitLab's JSON objects.
 //! - `projects`, `groups`, `pipelines`, `jobs`, `runners`, `instance`: the endpoints.
 //!
@@ -13,6 +14,7 @@ mod entity;
 mod groups;
 mod instance;
 mod jobs;
+mod order;
 mod page;
 mod pipelines;
 mod projects;

@@ -28,21 +28,18 @@ pub(super) fn list<T>(
     all: impl Iterator<Item = T>,
     entity: impl Fn(T) -> Value,
 ) -> Result<Reply, ApiError> {
-    let number = |name: &str, default: usize| {
+    let number = |name: &str| {
         let value = asked.parameters.integer(name)?;
-        match value {
-            None => Ok(default),
-            Some(value) => usize::try_from(value)
-                .ok()
-                .filter(|value| *value > 0)
-                .ok_or_else(|| {
-                    let text = format!("{name} does not have a valid value");
-                    ApiError::new(400, json!({ "error": text }))
-                }),
-        }
+        Ok::<_, ApiError>(value.map(|value| usize::try_from(value).unwrap_or(0)))
     };
-    let page = number("page", 1)?;
-    let per_page = number("per_page", DEFAULT_PER_PAGE)?.min(MAX_PER_PAGE);
+    // A page below the first one is the first one, and a size below 1 the usual one; only 0 is refused.
+    let page = number("page")?.unwrap_or(1).max(1);
+    if asked.parameters.integer("per_page")? == Some(0) {
+        let text = "per_page has a value not allowed";
+        return Err(ApiError::new(400, json!({ "error": text })));
+    }
+    let per_page = number("per_page")?.filter(|size| *size > 0);
+    let per_page = per_page.unwrap_or(DEFAULT_PER_PAGE).min(MAX_PER_PAGE);
     let first = (page - 1).saturating_mul(per_page);
     let mut items = Vec::new();
     let mut total = 0;

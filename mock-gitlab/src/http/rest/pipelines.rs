@@ -1,5 +1,6 @@
 //! Pipelines.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,7 +12,7 @@ use protocol::{Field, JobStatus};
 use serde_json::{Value, json};
 
 use super::ask::{Asked, Reply, ask, not_done, number, project, read, respond};
-use super::{entity, jobs, page};
+use super::{entity, jobs, order, page};
 use crate::git::repository;
 use crate::http::reply;
 use crate::http::state::State;
@@ -62,8 +63,15 @@ pub(super) async fn list(
         let sha = is("sha", |pipeline| &pipeline.sha);
         let source = is("source", |pipeline| &pipeline.source);
         let scope = scope(asked)?;
+        let created = order::within(asked, "created")?;
+        let updated = order::within(asked, "updated")?;
+        let username = asked.parameters.text("username");
         let wanted = |pipeline: &&Pipeline| {
+            let user = world.user(pipeline.user).map(|user| &*user.username);
             pipeline.project == id
+                && created(pipeline.created_at)
+                && updated(pipeline.updated_at)
+                && (username.is_none() || username == user)
                 && status(pipeline)
                 && ref_(pipeline)
                 && sha(pipeline)
@@ -71,11 +79,18 @@ pub(super) async fn list(
                 && scope(pipeline)
         };
         let one = |pipeline: &Pipeline| entity::brief_pipeline(world, pipeline);
-        if asked.parameters.text("sort") == Some("asc") {
-            page::list(asked, world.pipelines().filter(wanted), one)
-        } else {
-            page::list(asked, world.pipelines().rev().filter(wanted), one)
-        }
+        let known = ["id", "status", "ref", "updated_at", "user_id"];
+        let by: fn(&Pipeline, &Pipeline) -> Ordering = match order::of(asked, &known, "id")? {
+            "status" => |one, other| one.status.as_str().cmp(other.status.as_str()),
+            "ref" => |one, other| one.ref_.cmp(&other.ref_),
+            "updated_at" => |one, other| one.updated_at.cmp(&other.updated_at),
+            "user_id" => |one, other| one.user.cmp(&other.user),
+            _ => |_, _| Ordering::Equal,
+        };
+        let mut pipelines: Vec<&Pipeline> = world.pipelines().filter(wanted).collect();
+        let ascending = order::ascending(asked, false)?;
+        order::sort(&mut pipelines, ascending, by, |pipeline| pipeline.id);
+        page::list(asked, pipelines.into_iter(), one)
     })
     .await
 }

@@ -1,5 +1,7 @@
 //! Projects.
 
+use std::cmp::Ordering;
+
 use axum::body::Body;
 use axum::extract::{Path, State as Extract};
 use axum::response::Response;
@@ -7,10 +9,10 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::ask::{Asked, Reply, ask, not_done, project, refused};
-use super::{entity, page};
+use super::{entity, order, page};
 use crate::http::state::State;
 use crate::world::setup::ProjectChange;
-use crate::world::state::AutoCancel;
+use crate::world::state::{AutoCancel, Project};
 use crate::world::{ApiError, NewProject, ProjectId, World};
 
 fn shown(world: &World, id: ProjectId) -> Result<Value, ApiError> {
@@ -24,10 +26,36 @@ fn shown(world: &World, id: ProjectId) -> Result<Value, ApiError> {
 pub(super) async fn list(Extract(state): Extract<State>, request: Request<Body>) -> Response {
     ask(&state, request, |world, asked| {
         let search = asked.parameters.text("search");
-        let projects = world.projects().rev().filter(|project| {
-            !project.pending_delete && search.is_none_or(|search| project.path.contains(search))
+        let id_after = asked.parameters.integer("id_after")?;
+        let id_before = asked.parameters.integer("id_before")?;
+        // No project is ever archived here.
+        let archived = asked.parameters.boolean("archived")?.unwrap_or(false);
+        let projects = world.projects().filter(|project| {
+            !archived
+                && !project.pending_delete
+                && search.is_none_or(|search| project.path.contains(search))
+                && id_after.is_none_or(|id| project.id > id)
+                && id_before.is_none_or(|id| project.id < id)
         });
-        page::list(asked, projects, |project| entity::project(world, project))
+        let known = [
+            "id",
+            "name",
+            "path",
+            "created_at",
+            "updated_at",
+            "last_activity_at",
+        ];
+        let by: fn(&Project, &Project) -> Ordering = match order::of(asked, &known, "created_at")? {
+            "name" | "path" => |one, other| one.path.cmp(&other.path),
+            "id" => |_, _| Ordering::Equal,
+            _ => |one, other| one.created_at.cmp(&other.created_at),
+        };
+        let mut projects: Vec<&Project> = projects.collect();
+        let ascending = order::ascending(asked, false)?;
+        order::sort(&mut projects, ascending, by, |project| project.id);
+        page::list(asked, projects.into_iter(), |project| {
+            entity::project(world, project)
+        })
     })
     .await
 }

@@ -7,7 +7,9 @@ use http::Request;
 use serde_json::{Value, json};
 
 use super::ask::{Asked, Reply, ask, group, not_done, number, project};
-use super::{entity, jobs, page};
+use super::{entity, jobs, order, page};
+use crate::http::parameters::unmodified_since;
+use crate::http::runners::demand_unmodified;
 use crate::http::state::State;
 use crate::world::setup::RunnerChange;
 use crate::world::state::{AccessLevel, Runner, RunnerType};
@@ -42,7 +44,23 @@ fn filter(asked: &Asked) -> Result<impl Fn(&Runner) -> bool + use<>, ApiError> {
         Some(_) => return Err(invalid("type")),
     };
     let mut paused = parameters.boolean("paused")?;
-    let status = match parameters.text("status") {
+    // `scope` is the older name; of both, `status` counts.
+    let status = parameters.text("status");
+    let scope = parameters.text("scope").filter(|_| status.is_none());
+    let (kind, status) = match scope {
+        Some("shared") => (Some(RunnerType::InstanceType), None),
+        Some("specific") => (Some(RunnerType::ProjectType), None),
+        Some("instance_type") => (Some(RunnerType::InstanceType), None),
+        Some("group_type") => (Some(RunnerType::GroupType), None),
+        Some("project_type") => (Some(RunnerType::ProjectType), None),
+        Some(name @ ("active" | "paused" | "online" | "offline" | "stale" | "never_contacted")) => {
+            (kind, Some(name))
+        }
+        Some(_) => return Err(invalid("scope")),
+        None => (kind, status),
+    };
+    let version = parameters.text("version_prefix").map(str::to_owned);
+    let status = match status {
         None => None,
         Some("active") => {
             paused = Some(false);
@@ -66,6 +84,10 @@ fn filter(asked: &Asked) -> Result<impl Fn(&Runner) -> bool + use<>, ApiError> {
             && tags
                 .iter()
                 .all(|tag| runner.tags.iter().any(|own| **own == **tag))
+            && version.as_deref().is_none_or(|version| {
+                let mut machines = runner.managers.values();
+                machines.any(|machine| machine.version.starts_with(version))
+            })
     })
 }
 
@@ -190,7 +212,7 @@ pub(super) async fn change(
             let value = parameters.value(name)?;
             Some(value.as_str().unwrap_or_default().to_owned())
         };
-        let has_tags = parameters.any(|name| name == "tag_list" || name == "tag_list[]");
+        let has_tags = parameters.value("tag_list").is_some();
         let change = RunnerChange {
             description: text("description"),
             maintenance_note: text("maintenance_note"),
@@ -231,10 +253,12 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     request: Request<Body>,
 ) -> Response {
+    let since = unmodified_since(request.headers());
     ask(&state, request, |world, asked| {
         let record = record(world, &id)?;
         may_change(asked, record)?;
         let id = record.id;
+        demand_unmodified(world, Some(id), None, since)?;
         world
             .delete_runner(asked.now, id)
             .map_err(|error| not_done(&error, ApiError::forbidden))?;
@@ -281,7 +305,9 @@ pub(super) async fn list_jobs(
                 && system_id.is_none_or(|system_id| machine == Some(system_id))
         };
         let one = |job| entity::job_with_project(world, asked.now, job);
-        if parameters.text("sort") == Some("asc") {
+        // Ids are the only order that GitLab has here.
+        order::of(asked, &["id"], "id")?;
+        if order::ascending(asked, false)? {
             page::list(asked, world.jobs().filter(wanted), one)
         } else {
             page::list(asked, world.jobs().rev().filter(wanted), one)

@@ -19,7 +19,7 @@ pub(super) use token::same;
 
 use jiff::Timestamp;
 
-use super::queue::{Matcher, Scope};
+use super::queue::{Matcher, Scope, Snapshot};
 use super::rate_limit::RateWindow;
 use super::state::{AccessLevel, Runner, RunnerType};
 use super::text::Text;
@@ -42,6 +42,16 @@ impl RunnerEntry {
             queue_value: None,
             requests: RateWindow::default(),
         }
+    }
+
+    /// Whether a waiting job with this snapshot stands in its order.
+    pub(super) fn may_take(&self, snapshot: Snapshot<'_>) -> bool {
+        let in_scope = match scope(&self.record) {
+            Scope::Instance => snapshot.instance_runners_enabled,
+            Scope::Group(group) => snapshot.traversal.contains(&group),
+            Scope::Projects(projects) => projects.binary_search(&snapshot.project).is_ok(),
+        };
+        in_scope && self.matcher.accepts(snapshot.protected, snapshot.tags)
     }
 
     /// After a change of settings.

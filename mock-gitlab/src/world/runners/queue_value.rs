@@ -7,7 +7,6 @@ use jiff::Timestamp;
 
 use crate::world::core::{World, hex};
 use crate::world::deadline::{after, seconds_between};
-use crate::world::queue::Scope;
 use crate::world::text::Text;
 use crate::world::{JobId, RunnerId};
 
@@ -88,12 +87,7 @@ impl World {
                 .record
                 .contacted_at
                 .is_some_and(|at| seconds_between(at, now) < TICK_WITHIN_S);
-            let in_scope = match super::scope(&entry.record) {
-                Scope::Instance => snapshot.instance_runners_enabled,
-                Scope::Group(group) => snapshot.traversal.contains(&group),
-                Scope::Projects(projects) => projects.binary_search(&snapshot.project).is_ok(),
-            };
-            if heard && in_scope && entry.matcher.accepts(snapshot.protected, snapshot.tags) {
+            if heard && entry.may_take(snapshot) {
                 ticked.push(*id);
             }
         }

@@ -282,6 +282,11 @@ proptest! {
                 Op::Poll(runner) => {
                     world.tick(now);
                     let jobs: Vec<i64> = world.jobs().map(|job| job.id).collect();
+                    let mut order = world.queue_for(runner, usize::MAX);
+                    order.sort_unstable();
+                    let in_order = jobs.iter().copied();
+                    let in_order = in_order.filter(|job| world.is_in_queue_of(runner, *job));
+                    prop_assert_eq!(in_order.collect::<Vec<_>>(), order);
                     let reasons = world.why_nots(now, runner, &jobs);
                     let none: Vec<i64> = jobs
                         .iter()

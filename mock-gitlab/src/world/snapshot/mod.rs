@@ -1,20 +1,25 @@
 //! A world as a value: taken, kept as JSON, and made into a world again.
+//!
+//! `check`: whether a value can be a world at all.
+
+mod check;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::admin::check_path;
-use super::artifacts::{Artifact, format_of};
+use super::artifacts::Artifact;
 use super::core::{NextIds, RunningEntry, World};
 use super::deadline::Deadline;
+use super::event::{EventLog, EventsState};
 use super::pipeline::ResourceGroup;
 use super::queue::Snapshot;
+use super::random::RandomState;
 use super::rate_limit::RateWindow;
 use super::runners::RunnerEntry;
 use super::settings::Settings;
@@ -24,9 +29,9 @@ use super::trace::{JobLog, PendingState};
 use super::{GroupId, JobId, ProjectId, RunnerId, UserId};
 
 /// Version of the form that is written and read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// Everything that a world knows but its past events. It holds every token.
+/// Everything that a world knows, its past events included. It holds every token.
 ///
 /// A world made of it does, call for call, what the one that it was taken from does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,15 +59,7 @@ pub struct WorldSnapshot {
     deadlines: BTreeSet<Deadline>,
     sweeps_planned: bool,
     next: NextIds,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RandomState {
-    seed: [u8; 32],
-    stream: u64,
-    /// A number of 68 bit, which JSON does not have.
-    word: String,
+    events: EventsState,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,17 +129,22 @@ pub enum SnapshotError {
     Broken(String),
 }
 
+impl WorldSnapshot {
+    /// The same without past events, which are most of what there is to copy.
+    #[must_use]
+    pub fn without_past(mut self) -> WorldSnapshot {
+        self.events = EventsState::default();
+        self
+    }
+}
+
 impl World {
     /// Takes a snapshot. Costs a copy of everything.
     pub fn snapshot(&self) -> WorldSnapshot {
         WorldSnapshot {
             version: VERSION,
             settings: self.settings.clone(),
-            random: RandomState {
-                seed: self.random.get_seed(),
-                stream: self.random.get_stream(),
-                word: self.random.get_word_pos().to_string(),
-            },
+            random: RandomState::of(&self.random),
             instance_uuid: self.instance_uuid.clone(),
             instance_registration_token: self.instance_registration_token.clone(),
             groups: self.groups.values().cloned().collect(),
@@ -186,6 +188,7 @@ impl World {
             deadlines: self.deadlines.clone(),
             sweeps_planned: self.sweeps_planned,
             next: self.next.clone(),
+            events: self.events.state(),
         }
     }
 
@@ -194,28 +197,14 @@ impl World {
         if snapshot.version != VERSION {
             return Err(SnapshotError::Version(snapshot.version));
         }
+        check::check(&snapshot)?;
         let mut world = World::new(snapshot.settings, 0);
-        let mut random = ChaCha8Rng::from_seed(snapshot.random.seed);
-        random.set_stream(snapshot.random.stream);
-        random.set_word_pos(
-            snapshot
-                .random
-                .word
-                .parse()
-                .map_err(|_| SnapshotError::Broken("random.word is no number".to_owned()))?,
-        );
-        world.random = random;
+        world.random = snapshot
+            .random
+            .generator()
+            .ok_or_else(|| SnapshotError::Broken("random.word is no number".to_owned()))?;
         world.instance_uuid = snapshot.instance_uuid;
         world.instance_registration_token = snapshot.instance_registration_token;
-        let folders = snapshot.groups.iter().map(|group| &group.full_path);
-        for path in folders.chain(snapshot.projects.iter().map(|project| &project.full_path)) {
-            let good = path.split('/').all(|segment| check_path(segment).is_ok());
-            if !good {
-                return Err(SnapshotError::Broken(format!(
-                    "full_path `{path}` cannot be"
-                )));
-            }
-        }
         world.groups = by_id(snapshot.groups, |group| group.id);
         for project in &snapshot.projects {
             world
@@ -252,10 +241,6 @@ impl World {
             world.running.insert(job, entry);
         }
         for entry in snapshot.queue {
-            if !world.jobs.contains_key(&entry.job) {
-                let text = format!("queue: there is no job {}", entry.job);
-                return Err(SnapshotError::Broken(text));
-            }
             world.queue.add(
                 entry.job,
                 Snapshot {
@@ -278,29 +263,37 @@ impl World {
             world.logs.insert(job, log_of(state)?);
         }
         for ArtifactState { job, artifact } in snapshot.artifacts {
-            // Both become names of files.
-            let hex = artifact.sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if format_of(&artifact.file_type).is_none() || artifact.sha256.len() != 64 || !hex {
-                let text = format!("artifacts: job {job}: file_type or sha256 cannot be");
-                return Err(SnapshotError::Broken(text));
-            }
             let artifacts = world.artifacts.entry(job).or_default();
             artifacts.insert(artifact.file_type.clone(), artifact);
         }
         world.deadlines = snapshot.deadlines;
         world.sweeps_planned = snapshot.sweeps_planned;
         world.next = snapshot.next;
+        let capacity = world.settings.event_capacity;
+        world.events = EventLog::of_state(snapshot.events, capacity);
         Ok(world)
     }
 
-    /// Becomes another world. What belongs to the server and not to the world stays: who is told of new
-    /// `last_update` values, its address, and the numbers of events, which go on. Past events are
-    /// forgotten.
+    /// Becomes another world, and forgets the past: events of before are gone, those of `world` do not
+    /// come, and their numbers go on. What belongs to the server and not to the world stays: who is told
+    /// of new `last_update` values, its address, the key of its token tables.
     pub fn replace(&mut self, mut world: World) {
+        world.events = self.events.next_world(world.settings.event_capacity);
+        self.change_places(world);
+    }
+
+    /// Becomes another world with all of its past: the events are those of `world`, with their numbers.
+    /// Stays what [`World::replace`] lets stay.
+    pub fn restore(&mut self, mut world: World) {
+        world.events.begin_after(&self.events);
+        self.change_places(world);
+    }
+
+    fn change_places(&mut self, mut world: World) {
         let url = std::mem::take(&mut self.settings.external_url);
         world.settings.external_url = url;
+        world.set_token_hash_key(self.runner_tokens.key());
         world.tick_listener = self.tick_listener.take();
-        world.events = self.events.next_world(world.settings.event_capacity);
         let before = std::mem::replace(self, world);
         // Polls that are held for runners of before look again.
         for runner in before.runners.into_keys() {
@@ -369,105 +362,4 @@ fn log_of(state: LogState) -> Result<JobLog, SnapshotError> {
     log.patches = state.patches;
     log.calls = state.calls;
     Ok(log)
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::SignedDuration;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::world::why_not::property::{Op, RUNNERS, apply, op, request, world};
-
-    /// Steps of a world; gives the answers to its polls and the events.
-    fn play(world: &mut World, now: &mut Timestamp, ops: &[Op]) -> Vec<String> {
-        let mut seen = Vec::new();
-        for op in ops {
-            match op.clone() {
-                Op::Pass(seconds) => *now += SignedDuration::from_secs(seconds),
-                Op::Poll(runner) => {
-                    let request = request(world, runner);
-                    let answer = world.request_job(*now, &request, "127.0.0.1");
-                    seen.push(format!("{answer:?}"));
-                    if let Some(job) = answer.job_id() {
-                        let token = world
-                            .job(job)
-                            .and_then(|job| job.token().map(str::to_owned));
-                        let patch = world.patch_trace(
-                            *now,
-                            job,
-                            token.as_deref(),
-                            Some("0-2"),
-                            false,
-                            b"abc",
-                            "127.0.0.1",
-                        );
-                        seen.push(format!("{patch:?}"));
-                    }
-                }
-                op => apply(world, *now, op),
-            }
-        }
-        let kinds = world
-            .take_events()
-            .into_iter()
-            .map(|event| (event.at, event.kind));
-        seen.extend(kinds.map(|kind| format!("{kind:?}")));
-        seen
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
-
-        /// A world that went through JSON does what the one does that it was taken from.
-        #[test]
-        fn a_world_that_was_kept_goes_on(
-            before in proptest::collection::vec(op(), 0..80),
-            after in proptest::collection::vec(op(), 1..80),
-        ) {
-            let mut now = Timestamp::constant(1_700_000_000, 0);
-            let mut one = world(now, 0);
-            for runner in 1..=RUNNERS {
-                let request = request(&one, runner);
-                one.request_job(now, &request, "127.0.0.1");
-            }
-            play(&mut one, &mut now, &before);
-            let snapshot = one.snapshot();
-            let text = serde_json::to_string(&snapshot).unwrap();
-            let read: WorldSnapshot = serde_json::from_str(&text).unwrap();
-            prop_assert_eq!(&read, &snapshot);
-            let mut two = World::of_snapshot(read).unwrap();
-            prop_assert_eq!(&two.snapshot(), &snapshot);
-            let mut same_time = now;
-            let seen = play(&mut one, &mut now, &after);
-            prop_assert_eq!(play(&mut two, &mut same_time, &after), seen);
-            prop_assert_eq!(two.snapshot(), one.snapshot());
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        let world = World::new(Settings::default(), 0);
-        let snapshot = world.snapshot();
-        let error = |snapshot| World::of_snapshot(snapshot).unwrap_err().to_string();
-        let mut other = snapshot.clone();
-        other.version = 2;
-        assert_eq!(
-            error(other),
-            "version 2 is not known: this server reads version 1"
-        );
-        let mut other = snapshot.clone();
-        other.random.word = "x".to_owned();
-        assert_eq!(error(other), "random.word is no number");
-        let mut other = snapshot;
-        other.queue.push(QueueEntry {
-            job: 9,
-            project: 1,
-            protected: false,
-            tags: Vec::new(),
-            instance_runners_enabled: true,
-            traversal: Vec::new(),
-        });
-        assert_eq!(error(other), "queue: there is no job 9");
-    }
 }
