@@ -121,7 +121,7 @@ fn select(what: &[String], all: bool) -> Result<Vec<(Recording, Plan)>, String> 
     Ok(recordings
         .into_iter()
         .map(|recording| {
-            let plan = plans.remove(&recording.name).unwrap_or_default();
+            let plan = plans.get(&recording.name).cloned().unwrap_or_default();
             (recording, plan)
         })
         .collect())

@@ -327,23 +327,33 @@ fn sums(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
     }
 }
 
+/// What is said at level debug is each runner's own affair, as are the words of help texts.
+fn is_own_affair(terminal: &str) -> bool {
+    terminal.contains("Feeding runners to channel") || terminal.contains("USAGE:")
+}
+
+/// The different lines of a runner's own log; none where they are its own affair.
+pub(super) fn said(terminal: &str, place: &Place) -> BTreeSet<String> {
+    if is_own_affair(terminal) {
+        return BTreeSet::new();
+    }
+    let lines = terminal.lines();
+    lines
+        .filter_map(|line| normalise::terminal_line(line, place))
+        .collect()
+}
+
 /// The runner's own log: each line of one side must be somewhere on the other. How often, and in which
 /// order, depends on timers and on what runs at once.
 fn terminals(recording: &Recording, replayed: &Replayed, out: &mut Vec<Difference>) {
     for (index, command) in recording.commands.iter().enumerate() {
-        let set = |text: &str, place: &Place| -> BTreeSet<String> {
-            text.lines()
-                .filter_map(|line| normalise::terminal_line(line, place))
-                .collect()
-        };
         let expected = recording.terminal.get(index).map_or("", String::as_str);
-        // What is said at level debug is each runner's own affair, as are the words of help texts.
-        if expected.contains("Feeding runners to channel") || expected.contains("USAGE:") {
+        if is_own_affair(expected) {
             continue;
         }
-        let expected = set(expected, &Place::recorded());
+        let expected = said(expected, &Place::recorded());
         let actual = replayed.terminal.get(index).map_or("", String::as_str);
-        let actual = set(actual, &replayed.place);
+        let actual = said(actual, &replayed.place);
         // A poll may be under way when the signal comes.
         let cut = |line: &String| {
             line.contains("Checking for jobs... failed") && line.contains("context canceled")

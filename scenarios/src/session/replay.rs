@@ -1,6 +1,6 @@
 //! Plays a recording as the server to a real runner process, and keeps what the runner did.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -25,7 +25,7 @@ use crate::process::{RunnerProcess, RunnerProgram, Start, Terminal};
 const SLACK_S: f64 = 30.0;
 /// The same for a recording that is known not to replay yet.
 const OPEN_SLACK_S: f64 = 3.0;
-/// How long to wait for the terminal to say that all jobs are gone.
+/// How long to wait for the terminal to say what it said before the signals of the recording.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// How to replay.
@@ -237,8 +237,12 @@ async fn conduct(
             stand_in
                 .until(|progress| done(stand_in.script(), scene.plan, progress))
                 .await;
+            // What the runner says of an answer comes after it, and a signal would cut it off.
             let gone = removed(scene.recorded);
-            let settled = terminal.until(|text| removed(text) >= gone);
+            let said = scene.said_before_signals();
+            let settled = terminal.until(|text| {
+                removed(text) >= gone && compare::said(text, &scene.stage.place).is_superset(&said)
+            });
             let _ = tokio::time::timeout(SETTLE, settled).await;
             for signal in rest {
                 signals.send(signal)?;
@@ -280,6 +284,19 @@ impl Scene<'_> {
         }
     }
 
+    /// What the recorded terminal has before the first stop signal, but for what is known to be otherwise.
+    fn said_before_signals(&self) -> BTreeSet<String> {
+        let before = self.recorded.split_inclusive('\n');
+        let before: String = before.take_while(|line| !line.contains(STOP)).collect();
+        let mut said = compare::said(&before, &Place::recorded());
+        let gone: Vec<&String> = self.plan.known().flat_map(|known| &known.gone).collect();
+        said.retain(|line| {
+            let line = difference::visible(line);
+            !gone.iter().any(|text| line.contains(text.as_str()))
+        });
+        said
+    }
+
     /// Changes `config.toml`.
     fn edit(&self, step: &Step) -> io::Result<()> {
         if !step.config_after && step.replace.is_none() && step.append.is_none() {
@@ -306,11 +323,14 @@ fn removed(terminal: &str) -> usize {
     terminal.matches("Removed job from processing list").count()
 }
 
+/// What a runner says when it gets a signal to stop.
+const STOP: &str = "received stop signal";
+
 /// The signals that the recorded runner got, in order.
 fn recorded_signals(terminal: &str) -> Vec<Signal> {
     terminal
         .lines()
-        .filter(|line| line.contains("received stop signal"))
+        .filter(|line| line.contains(STOP))
         .filter_map(|line| {
             let at = line.find("stop-signal")?;
             let name = line[at..].rsplit('=').next()?;

@@ -126,6 +126,7 @@ impl Desk {
                 (MARK.to_owned(), self.mark()),
                 ("TMPDIR".to_owned(), self.path("tmp").display().to_string()),
             ],
+            input: None,
         })
         .expect("start")
     }
