@@ -47,8 +47,10 @@ impl JobChanges {
                 _ => value.is_object(),
             };
             if !fits {
-                let type_ = typed.type_.as_str();
-                return Err(refused(format!("`{name}` must be a value of type {type_}")));
+                let wanted = typed.type_.as_str();
+                return Err(refused(format!(
+                    "`{name}` must be a value of type {wanted}"
+                )));
             }
             typed.content = value.clone().into();
             input.value = typed.into();

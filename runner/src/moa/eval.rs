@@ -128,16 +128,14 @@ fn property(node: &Node, from: &Value, key: &Value) -> Result<Value, EvalError> 
         }
         (Kind::Array(items), Kind::Number(index)) => {
             let inside = index.fract() == 0.0 && (0.0..items.len() as f64).contains(index);
-            match items.get(*index as usize).filter(|_| inside) {
-                Some(value) => value,
-                None => {
-                    let length = items.len();
-                    return error(
-                        node,
-                        format!("index {index} is not in an array of {length}"),
-                    );
-                }
-            }
+            let Some(value) = items.get(*index as usize).filter(|_| inside) else {
+                let length = items.len();
+                return error(
+                    node,
+                    format!("index {index} is not in an array of {length}"),
+                );
+            };
+            value
         }
         (from @ (Kind::Object(_) | Kind::Array(_)), key) => {
             let wanted = if matches!(from, Kind::Object(_)) {

@@ -103,7 +103,7 @@ fn expressions_give_what_the_documentation_says() {
             r#"${{ {"string-key": true} }} ${{ {} }}"#,
             r#"{"string-key":true} {}"#,
         ),
-        (r#"${{ {(job.inputs.name): {b: 1}}.fred.b }}"#, "1"),
+        (r"${{ {(job.inputs.name): {b: 1}}.fred.b }}", "1"),
         (
             "${{ job.inputs.items[0] }} ${{ job.inputs.items }}",
             r#"one ["one","two"]"#,

@@ -452,7 +452,7 @@ async fn a_reload_with_concurrent_below_one_ends_the_run() {
         tokio::time::sleep(Duration::from_secs(4)).await;
         run.config.set(Some("concurrent = 0".to_owned()));
         let begin = Instant::now();
-        let end = tokio::time::timeout(Duration::from_secs(60), run.end).await;
+        let end = tokio::time::timeout(Duration::from_mins(1), run.end).await;
         assert_eq!(end.expect("ends").unwrap(), ExitReason::NoConcurrency);
         assert!(begin.elapsed() < Duration::from_secs(10));
         let last = server.updates().pop().map(|update| update.2);
