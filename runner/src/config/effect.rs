@@ -5,7 +5,7 @@ use super::section::{Section, Value};
 use crate::job::Flag;
 
 /// Global keys that have an effect, or have none in the official runner either (`user`).
-const GLOBAL: [&str; 10] = [
+const GLOBAL: [&str; 11] = [
     "concurrent",
     "check_interval",
     "log_level",
@@ -15,6 +15,7 @@ const GLOBAL: [&str; 10] = [
     "connection_max_age",
     "shutdown_timeout",
     "labels",
+    "session_server",
     "runners",
 ];
 
@@ -103,15 +104,6 @@ impl Config {
         let global = self.global();
         for (key, value) in &global.values {
             if GLOBAL.contains(key) {
-                continue;
-            }
-            // Only sessions have a timeout.
-            let sessions = *key == "session_server";
-            if sessions
-                && global
-                    .table(key)
-                    .is_none_or(|table| table.text("listen_address").is_empty())
-            {
                 continue;
             }
             add(key, value, &mut keys);

@@ -305,8 +305,6 @@ fn keys_without_effect_are_named() {
             "runners.step_runner_image",
             "runners.use_slot_cgroups",
             "sentry_dsn",
-            "session_server.listen_address",
-            "session_server.session_timeout",
         ]
     );
     let plain = Config::parse_with(

@@ -1,8 +1,9 @@
 use std::fmt;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ExecutorError, Stage, StageOutput};
+use super::{ExecutorError, Stage, StageOutput, Terminal};
 use crate::client::transport::BoxFuture;
 
 /// Lines of the manager in a job's log, for executors.
@@ -81,6 +82,11 @@ pub trait Executor: Send + fmt::Debug {
         lines: &'a dyn ManagerLines,
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<(), ExecutorError>>;
+
+    /// Terminals beside a prepared job; `None`: there are none.
+    fn terminal(&self) -> Option<Arc<dyn Terminal>> {
+        None
+    }
 
     /// The stages are over, however they ended.
     fn finish(&mut self) -> BoxFuture<'_, ()> {

@@ -20,6 +20,7 @@ mod secrets;
 mod settings;
 mod stages;
 mod stop;
+mod terminal;
 mod timeouts;
 mod variables;
 

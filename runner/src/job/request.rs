@@ -9,6 +9,7 @@ use super::inputs::Interpolations;
 use super::log::LogSink;
 use crate::executor::Executor;
 use crate::host::Host;
+use crate::session::RegisteredSession;
 
 /// Everything that one job needs. It does no HTTP.
 #[derive(Debug)]
@@ -31,13 +32,13 @@ pub struct JobRun {
     pub correlation_id: String,
     /// TLS files for the job's own requests to the server.
     pub tls: JobTls,
+    /// Where a web terminal reaches the job; `None`: nowhere.
+    pub session: Option<RegisteredSession>,
 }
 
 /// What of a `[[runners]]` entry concerns a job (runner.md 3.3).
 #[derive(Clone, Debug, Default)]
 pub struct JobConfig {
-    /// `id`; 0: not known.
-    pub id: i64,
     /// `name`.
     pub name: String,
     /// `url`.

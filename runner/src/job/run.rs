@@ -15,7 +15,7 @@ use super::settings::Settings;
 use super::stages::Stages;
 use super::stop::{Cause, Phase, PhaseCell, Stop, limited};
 use super::variables::{JobVariable, Variables};
-use super::{Directories, go_duration, timeouts};
+use super::{Directories, go_duration, terminal, timeouts};
 use crate::executor::{Environment, ErrorKind, ExecutorError};
 use crate::host;
 
@@ -32,7 +32,12 @@ const STUCK: Duration = Duration::from_mins(5);
 pub async fn run(mut job: JobRun) -> JobOutcome {
     let phase = PhaseCell::default();
     let mut inputs = Interpolations::default();
-    let outcome = live(&mut job, &phase, &mut inputs).await;
+    let timeout = timeouts::job_timeout(job.payload.runner_info.get().timeout.get());
+    let deadline = Instant::now() + timeout;
+    let outcome = live(&mut job, &phase, &mut inputs, timeout, deadline).await;
+    if let Some(session) = job.session.take() {
+        terminal::wait(session, &job.signals, job.log.as_ref(), deadline).await;
+    }
     job.executor.finish().await;
     job.executor.cleanup().await;
     match &outcome {
@@ -72,6 +77,8 @@ async fn live(
     job: &mut JobRun,
     phase: &PhaseCell,
     inputs: &mut Interpolations,
+    timeout: Duration,
+    deadline: Instant,
 ) -> Result<(), JobFailure> {
     let mut warnings = Vec::new();
     let flags = environment::flags(&job.payload, &job.config, &mut warnings);
@@ -90,8 +97,6 @@ async fn live(
     header(job, &flags);
     let secrets = super::secrets::resolve(&job.payload, job.log.as_ref())?;
 
-    let timeout = timeouts::job_timeout(job.payload.runner_info.get().timeout.get());
-    let deadline = Instant::now() + timeout;
     let stop = Stop::default();
     let script_stop = Stop::below(&stop);
     let signals = job.signals.clone();
@@ -116,6 +121,11 @@ async fn live(
             timeout,
         };
         let mut ready = prepare(job, &plan, warnings, &stop).await?;
+        if let Some(session) = &job.session
+            && let Some(terminal) = job.executor.terminal()
+        {
+            session.session().set_terminal(terminal);
+        }
         let mut stages = Stages {
             job,
             ready: &mut ready,

@@ -1,5 +1,8 @@
 use std::fmt;
+use std::io;
 use std::str::FromStr;
+
+use tokio::net::TcpListener;
 
 /// Port of the metrics server when `listen_address` names none.
 const DEFAULT_PORT: u16 = 9252;
@@ -23,6 +26,14 @@ impl FromStr for ListenAddress {
     /// Takes `host`, `host:port`, `:port`, and IPv6 hosts in brackets. The port is 9252 by default
     /// (RUN-MON-01).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        ListenAddress::parse(text, Some(DEFAULT_PORT))
+    }
+}
+
+impl ListenAddress {
+    /// Takes `host`, `host:port`, `:port`, and IPv6 hosts in brackets. Without a default a port must be
+    /// there.
+    pub fn parse(text: &str, default_port: Option<u16>) -> Result<Self, InvalidListenAddress> {
         let invalid = |why: &str| InvalidListenAddress(format!("address {text}: {why}"));
         let (host, port) = match text.rfind(':') {
             Some(colon) if !text.ends_with(']') => (&text[..colon], Some(&text[colon + 1..])),
@@ -36,7 +47,7 @@ impl FromStr for ListenAddress {
             None => host,
         };
         let port = match port {
-            None => DEFAULT_PORT,
+            None => default_port.ok_or_else(|| invalid("missing port in address"))?,
             Some(port) => port
                 .parse()
                 .map_err(|_| invalid(&format!("invalid port \"{port}\"")))?,
@@ -46,9 +57,32 @@ impl FromStr for ListenAddress {
             port,
         })
     }
-}
 
-impl ListenAddress {
+    /// The same host with another port.
+    #[must_use]
+    pub fn with_port(&self, port: u16) -> Self {
+        ListenAddress {
+            host: self.host.clone(),
+            port,
+        }
+    }
+
+    /// Listens there. Every address of the machine means both kinds; where there is no IPv6, IPv4 alone.
+    pub async fn bind(&self) -> io::Result<TcpListener> {
+        match TcpListener::bind(self.socket()).await {
+            Err(error)
+                if self.is_any()
+                    && !matches!(
+                        error.kind(),
+                        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+                    ) =>
+            {
+                TcpListener::bind(("0.0.0.0", self.port)).await
+            }
+            bound => bound,
+        }
+    }
+
     /// Whether no host is named.
     pub fn is_any(&self) -> bool {
         self.host.is_empty()
@@ -63,6 +97,15 @@ impl ListenAddress {
             &self.host
         };
         (host, self.port)
+    }
+}
+
+/// Why an address cannot be listened on, in the recorded words where there are some.
+pub(crate) fn why_not_bound(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+        io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+        _ => error.to_string(),
     }
 }
 

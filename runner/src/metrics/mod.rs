@@ -15,6 +15,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use address::why_not_bound;
 pub use address::{InvalidListenAddress, ListenAddress};
 pub use imp::{EntryGauges, EntryLabels, Metrics, ProcessState};
 pub use jobs::{ExecutorStage, JobState, JobWatch};

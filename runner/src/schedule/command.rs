@@ -70,6 +70,9 @@ pub fn run_command(options: RunOptions) -> u8 {
         ExitReason::NoListener { error, max_builds } => {
             tracing::error!(target: logging::FATAL, builds = 0, error, max_builds, "Failed to create listener for metrics server");
         }
+        ExitReason::NoSessionServer(error) => {
+            tracing::error!(target: logging::FATAL, builds = 0, error, "Failed to create session server");
+        }
         failed => {
             tracing::error!(target: logging::FATAL, error = failed.to_string(), "Service run failed");
         }

@@ -49,6 +49,8 @@ pub enum ExitReason {
         /// `concurrent`.
         max_builds: i64,
     },
+    /// There is no session server, though one is configured: exit code 1.
+    NoSessionServer(String),
     /// Boot verification failed: exit code 1. The text is that of its records.
     RunFailed(String),
     /// A second stop signal came during a forceful shutdown: exit code 1 (RUN-SIG-03).
@@ -70,6 +72,7 @@ impl std::fmt::Display for ExitReason {
             ExitReason::Finished => f.write_str("finished"),
             ExitReason::Failed(text)
             | ExitReason::NoListener { error: text, .. }
+            | ExitReason::NoSessionServer(text)
             | ExitReason::RunFailed(text) => f.write_str(text),
             ExitReason::NoConcurrency => f.write_str("concurrent is below 1"),
             ExitReason::ForcedExit(signal) => {

@@ -66,9 +66,6 @@ impl ManagerLines for TestLog {
 }
 
 impl LogSink for TestLog {
-    fn attempt_failed(&self, text: &str, _: &dyn std::fmt::Display) {
-        self.add(&format!("WARNING: {text}"));
-    }
     fn title(&self, text: &str) {
         self.add(&format!("# {text}"));
     }
@@ -312,6 +309,7 @@ impl TestJob {
             }),
             correlation_id: self.correlation_id,
             tls: JobTls::default(),
+            session: None,
         })
         .await;
         let took = start.elapsed().as_secs();

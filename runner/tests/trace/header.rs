@@ -57,6 +57,7 @@ async fn log_of(variables: serde_json::Value) -> String {
         executor: Box::new(ScriptedExecutor::new(ScriptedJob::default())),
         correlation_id: String::new(),
         tls: JobTls::default(),
+        session: None,
     })
     .await;
     log.close();

@@ -3,7 +3,7 @@
 //! - [`har`]: HAR 1.2 in; [`recording`]: one recording, that is a folder of files;
 //!   [`library`]: the recordings that are part of the program.
 //! - [`normalise`]: everything that is volatile between two runs, with the reason, in one place;
-//!   `printed`: ditto, in what programs of a job print.
+//!   `printed`: ditto, in what programs of a job print; `web_terminal`: ditto, of the session server.
 //! - [`place`]: where a replay runs; [`ports`]: free ports for the recording's fixed ones.
 //! - [`plan`]: what is known about a recording beyond itself.
 //! - [`script`]: what the server answers, by position and by the state of each job.
@@ -28,5 +28,6 @@ pub mod script;
 mod stage;
 pub mod stand_in;
 mod tls;
+mod web_terminal;
 
 pub use recording::Recording;

@@ -28,12 +28,15 @@
 //! | head lines of HTTP answers in a log | sorted, names in lower case, `date: <date>` | order and case say nothing |
 //! | `ls -l` | without links, size and date | the file system, and lengths of names of this place |
 //! | base64 of a certificate | `<certificate>` | made on the spot |
+//! | id, token and certificate of a session, the ports of its clients | `<secret>`, `<certificate>`, `<port>` | random |
+//! | `Date: …`, `notBefore=…`, `notAfter=…` | `<time>` | the clock |
+//! | `Sec-Websocket-…` in a job's log | `Sec-WebSocket-…` | hyper writes names of headers so |
 //! | temporary names such as `/tmp/script123` | `/tmp/<name>` | random |
 
 use serde_json::Value;
 
 use super::place::{Place, RECORDED_HOST};
-use super::printed;
+use super::{printed, web_terminal};
 
 /// The log of a job without what is volatile.
 pub fn trace(bytes: &[u8], place: &Place) -> String {
@@ -194,7 +197,7 @@ pub fn last_command(piece: &[u8]) -> Option<String> {
 
 fn trace_line(line: &str, place: &Place) -> String {
     let line = stamps(line);
-    let line = ids(&line);
+    let line = web_terminal::line(&ids(&line));
     let line = section_times(&line);
     let line = replace_between(
         &line,
@@ -300,7 +303,7 @@ fn section_times(line: &str) -> String {
 }
 
 /// Replaces the digits between `marker` and `end`.
-fn replace_digits_after(line: &str, marker: &str, end: &str, by: &str) -> String {
+pub(super) fn replace_digits_after(line: &str, marker: &str, end: &str, by: &str) -> String {
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
     while let Some(at) = rest.find(marker) {
@@ -319,7 +322,7 @@ fn replace_digits_after(line: &str, marker: &str, end: &str, by: &str) -> String
 }
 
 /// Replaces what stands between `marker` and the next `end`.
-fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
+pub(super) fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
     let Some(at) = line.find(marker) else {
         return line.to_owned();
     };
@@ -331,7 +334,8 @@ fn replace_between(line: &str, marker: &str, end: &str, by: &str) -> String {
 }
 
 /// Fields of the runner's own log that are volatile, and what they are replaced by.
-const VOLATILE_FIELDS: [&str; 14] = [
+const VOLATILE_FIELDS: [&str; 15] = [
+    "clientAddr",
     "duration",
     "pid",
     "builds",
@@ -369,7 +373,7 @@ pub fn terminal_line(line: &str, place: &Place) -> Option<String> {
     if OF_THE_BUILD.iter().any(|mark| line.contains(mark)) {
         return None;
     }
-    let mut line = stamps(&ids(&place.restore(line)));
+    let mut line = web_terminal::line(&stamps(&ids(&place.restore(line))));
     // The log of a job that failed may stand in a message.
     line = replace_between(
         &line,
@@ -461,6 +465,7 @@ pub fn json(mut body: Value, place: &Place) -> Value {
         output.remove("checksum");
         output.remove("bytesize");
     }
+    web_terminal::json(&mut body);
     strings(&mut body, &|text| place.restore(text));
     body
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use protocol::header;
+use protocol::{JobRequest, header};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -155,6 +155,9 @@ impl StandIn {
             Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
         let stream = stream_of(head.method.as_str(), &target, &header, &body);
+        if matches!(stream, Stream::Poll(_)) {
+            self.keep_session(&body);
+        }
         let answer = match &stream {
             Stream::Git => {
                 self.git(head.method.as_str(), &target, &header, &body)
@@ -186,6 +189,18 @@ impl StandIn {
             },
         });
         answer.map(|answer| answer.map(Full::new))
+    }
+
+    /// The recorded stand-in kept the session of a poll where jobs could read it.
+    fn keep_session(&self, poll: &[u8]) {
+        let session = serde_json::from_slice(poll).map(|poll: JobRequest| poll.session);
+        if let Ok(Some(session)) = session
+            && let Ok(text) = serde_json::to_string(&session)
+        {
+            let path = Path::new(&self.place.root).join("session.json");
+            // A job that misses it shows so in its log.
+            let _ = std::fs::write(path, text);
+        }
     }
 
     fn keep(&self, seen: Seen) {

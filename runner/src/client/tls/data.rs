@@ -19,7 +19,7 @@ impl std::fmt::Debug for TlsData {
 }
 
 /// `der` as one PEM block.
-pub(super) fn pem_certificate(der: &[u8]) -> String {
+pub(crate) fn pem_certificate(der: &[u8]) -> String {
     use base64::Engine as _;
     const LINE: usize = 64;
     let text = base64::engine::general_purpose::STANDARD.encode(der);

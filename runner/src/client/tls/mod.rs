@@ -11,4 +11,5 @@ mod verifier;
 
 pub(super) use config::{TlsState, plain_http_config};
 pub use data::TlsData;
+pub(crate) use data::pem_certificate;
 pub use files::TlsFiles;

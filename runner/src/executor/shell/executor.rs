@@ -1,12 +1,14 @@
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::process;
+use super::terminal::ShellTerminal;
 use super::watchdog::Watchdog;
 use crate::client::transport::BoxFuture;
 use crate::executor::{
-    Environment, Executor, ExecutorError, ManagerLines, StageCommand, StageOutput,
+    Environment, Executor, ExecutorError, ManagerLines, StageCommand, StageOutput, Terminal,
 };
 
 /// Configuration of a shell executor.
@@ -88,6 +90,10 @@ impl ShellExecutor {
         };
         words.into_iter().map(str::to_owned).collect()
     }
+
+    fn command_line(&self) -> Vec<String> {
+        self.program.clone().unwrap_or_else(|| self.program())
+    }
 }
 
 impl Executor for ShellExecutor {
@@ -136,7 +142,7 @@ impl Executor for ShellExecutor {
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<(), ExecutorError>> {
         Box::pin(async move {
-            let program = self.program.clone().unwrap_or_else(|| self.program());
+            let program = self.command_line();
             process::run(
                 &program,
                 &command.script,
@@ -148,5 +154,13 @@ impl Executor for ShellExecutor {
             )
             .await
         })
+    }
+
+    fn terminal(&self) -> Option<Arc<dyn Terminal>> {
+        Some(Arc::new(ShellTerminal {
+            program: self.command_line(),
+            working_directory: self.options.working_directory.clone(),
+            watchdog: self.watchdog.clone(),
+        }))
     }
 }

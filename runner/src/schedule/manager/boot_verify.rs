@@ -164,6 +164,7 @@ async fn verify(options: &ManagerOptions, canary: &Canary, id: i64) -> Result<()
         executor,
         correlation_id: String::new(),
         tls: JobTls::default(),
+        session: None,
     };
     let span = runner_span(protocol::token::short(&entry.token), &entry.name);
     let failure = async {

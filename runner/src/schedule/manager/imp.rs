@@ -19,6 +19,7 @@ use crate::job::{Interrupt, JobIds};
 use crate::logging::{self, Format, Level, runner_span};
 use crate::metrics::{Metrics, ProcessState, Refresh};
 use crate::schedule::{Decision, Entry, ExitReason, PollEnd, Scheduler, Signal, Skip, Ticket};
+use crate::session::Sessions;
 
 /// `gitlab-runner run` (runner.md 4).
 #[derive(Debug)]
@@ -77,6 +78,7 @@ impl Manager {
             options: Arc::new(self.options),
             metrics: self.metrics,
             serving: self.serving,
+            sessions: None,
             requeueing: false,
             config,
             scheduler: Scheduler::new(),
@@ -120,6 +122,8 @@ pub(super) struct Owner {
     pub(super) options: Arc<ManagerOptions>,
     pub(super) metrics: Metrics,
     serving: Serving,
+    /// Where web terminals come in, if they do.
+    pub(super) sessions: Option<Sessions>,
     start: Instant,
     pub(super) config: Config,
     /// The decisions in hand come from the poll that follows a job at once: nobody fed that.
@@ -167,6 +171,13 @@ impl Owner {
                 return ExitReason::NoListener { error, max_builds };
             }
         };
+        let sessions = super::sessions::start(&self.serving, &self.config, &self.options);
+        // The same.
+        let (sessions, _terminals) = match sessions.await {
+            Ok(started) => started.unzip(),
+            Err(text) => return ExitReason::NoSessionServer(text),
+        };
+        self.sessions = sessions;
         self.say_start();
         if self.config.concurrent() < 1 {
             return ExitReason::NoConcurrency;
@@ -175,7 +186,7 @@ impl Owner {
             return end;
         }
         let now = self.now();
-        let plan = plan(&self.config, &self.options);
+        let plan = plan(&self.config, &self.options, self.sessions.as_ref());
         self.scheduler.start(plan, now);
         self.metrics.set_state(ProcessState::Running);
         let mut signals_open = true;
@@ -382,6 +393,7 @@ impl Owner {
                     concurrent_id: taken.concurrent_id,
                     project_concurrent_id: taken.project_concurrent_id,
                 });
+                self.count_builds();
                 let (builds, max_builds) = (self.builds(), self.max_builds());
                 self.job_list("Added job to processing list", ticket, &payload);
                 if !self.scheduler.requeue(ticket) {
@@ -393,6 +405,7 @@ impl Owner {
             }
             Message::JobRemoved { ticket, payload } => {
                 self.scheduler.job_removed(ticket);
+                self.count_builds();
                 self.job_list("Removed job from processing list", ticket, &payload);
             }
             Message::SystemFailure { ticket, error } => {
@@ -419,6 +432,13 @@ impl Owner {
                 let _ = done.send(());
             }
             Message::TokenReset { old, outcome } => self.token_reset(old, outcome),
+        }
+    }
+
+    /// Tells the session server what its records say.
+    fn count_builds(&self) {
+        if let Some(sessions) = &self.sessions {
+            sessions.set_counts(self.builds(), self.max_builds());
         }
     }
 
@@ -454,7 +474,8 @@ impl Owner {
                     return;
                 }
                 let now = self.now();
-                let plan = plan(&self.config, &self.options);
+                let plan = plan(&self.config, &self.options, self.sessions.as_ref());
+                self.count_builds();
                 self.scheduler.reload(plan, now);
             }
             Err(text) => self.reload_failed(&text),

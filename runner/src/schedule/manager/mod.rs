@@ -5,6 +5,7 @@
 //! - `polling`: one entry's way through a worker, from the poll to the end of its job.
 //! - `unsupported`: jobs that are refused at pickup; `lines`, `records`: texts of the process log.
 //! - `serving`: metrics and debug pages; `watched`: what these show of a job.
+//! - `sessions`: the session server, and the sessions that polls offer.
 //! - `boot_verify`: the small job that some entries run before anything is polled.
 //! - `single`: `run-single`, the same workers without the manager.
 //! - `rotation`: when which token is replaced; `tokens`: how the manager does it.
@@ -19,6 +20,7 @@ mod records;
 mod reload;
 mod rotation;
 mod serving;
+mod sessions;
 mod shutdown;
 mod single;
 mod state;

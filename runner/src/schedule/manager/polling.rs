@@ -11,6 +11,7 @@ use tracing::Instrument as _;
 use super::options::ManagerOptions;
 use super::records::job_ended;
 use super::rotation::TokenKey;
+use super::sessions::Offers;
 use super::state::{EntryData, flag, job_config};
 use super::unsupported::refusals;
 use super::watched::Watched;
@@ -23,6 +24,7 @@ use crate::job::{
 use crate::logging;
 use crate::metrics::{JobState, JobWatch, Metrics};
 use crate::schedule::{Entry, ExecutorRequest, PollEnd, Ticket};
+use crate::session::Session;
 use crate::trace::{FirstUpdate, JobLog, JobResult, JobTrace, LogOptions, Masks, TraceSettings};
 
 /// Exit code of a job that was refused at pickup.
@@ -106,7 +108,6 @@ impl Worker {
     }
 
     async fn poll(&self) -> PollEnd {
-        let poll = &self.entry.data.poll;
         if flag(&self.entry.data.config, Flag::UseJobRouter) {
             // Where there is one, the log says that it is not used.
             let _ = self
@@ -114,7 +115,17 @@ impl Worker {
                 .job_router(&self.entry.token, &self.stop_requests)
                 .await;
         }
+        let offers = self.entry.data.offers.as_ref();
+        let offer = offers.map(Offers::take);
+        let poll = offer
+            .as_ref()
+            .map_or(&self.entry.data.poll, |offer| &offer.poll);
         let outcome = self.client.request_job(poll, &self.stop_requests).await;
+        // Belongs to the job, if one came.
+        let session = offer.as_ref().map(|offer| Arc::clone(&offer.session));
+        if let (Some(offers), Some(offer)) = (offers, offer) {
+            offers.give_back(offer, &outcome.result);
+        }
         self.tell(Message::Answered {
             ticket: self.ticket,
             good: !outcome.is_unhealthy(),
@@ -130,7 +141,7 @@ impl Worker {
             // What a job needs is large, and most polls bring none: boxed, so that it is not moved with
             // the task of every poll.
             JobRequestResult::Job(job) => {
-                Box::pin(self.pick_up(*job, outcome.correlation_id, end)).await;
+                Box::pin(self.pick_up(*job, outcome.correlation_id, end, session)).await;
             }
             JobRequestResult::Undecodable {
                 job: Some(credentials),
@@ -182,7 +193,13 @@ impl Worker {
         JobTrace::start(Arc::clone(&self.client), job, log.clone(), settings)
     }
 
-    async fn pick_up(&self, received: ReceivedJob, correlation_id: String, end: PollEnd) {
+    async fn pick_up(
+        &self,
+        received: ReceivedJob,
+        correlation_id: String,
+        end: PollEnd,
+        session: Option<Arc<Session>>,
+    ) {
         let payload = Arc::new(received.payload);
         let credentials = JobCredentials {
             id: payload.id.get(),
@@ -220,6 +237,10 @@ impl Worker {
             ticket: self.ticket,
             end,
         });
+        let offers = self.entry.data.offers.as_ref();
+        let session = offers
+            .zip(session)
+            .map(|(offers, session)| offers.sessions().register(&session));
         let (ids, wanted) = oneshot::channel();
         self.tell(Message::JobAdded {
             ticket: self.ticket,
@@ -266,6 +287,7 @@ impl Worker {
                 cert: received.tls.cert,
                 key: received.tls.key,
             },
+            session,
         };
         let (result, system_failure) = self
             .run(run, &payload, &watch)

@@ -83,15 +83,6 @@ impl Owner {
 
     pub(super) fn say_start(&self) {
         let (builds, max_builds) = (self.builds(), self.max_builds());
-        let global = self.config.global();
-        let sessions = global.table("session_server");
-        if sessions.is_none_or(|table| table.text("listen_address").is_empty()) {
-            tracing::info!(
-                builds,
-                max_builds,
-                "[session_server].listen_address not defined, session endpoints disabled"
-            );
-        }
         tracing::info!(builds, max_builds, "Initializing executor providers");
     }
 

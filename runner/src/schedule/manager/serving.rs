@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -93,9 +92,10 @@ pub(super) async fn start(
             return Ok(None);
         }
     };
-    let listener = bind(&address)
+    let listener = address
+        .bind()
         .await
-        .map_err(|error| format!("listen tcp {address}: {}", why(&error)))?;
+        .map_err(|error| format!("listen tcp {address}: {}", metrics::why_not_bound(&error)))?;
     let refresh = refresh(manager.clone());
     let stop = CancellationToken::new();
     let stopped = stop.clone();
@@ -128,29 +128,4 @@ pub(super) fn refresh(manager: mpsc::UnboundedSender<Message>) -> Refresh {
             }
         })
     })
-}
-
-/// Why an address cannot be listened on, in the recorded words where there are some.
-fn why(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// Every address of the machine means both kinds; where there is no IPv6, IPv4 alone.
-async fn bind(address: &ListenAddress) -> std::io::Result<TcpListener> {
-    match TcpListener::bind(address.socket()).await {
-        Err(error)
-            if address.is_any()
-                && !matches!(
-                    error.kind(),
-                    std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied
-                ) =>
-        {
-            TcpListener::bind(("0.0.0.0", address.socket().1)).await
-        }
-        bound => bound,
-    }
 }

@@ -75,7 +75,7 @@ impl Single {
 
     /// Runs until a limit is reached or a stop signal has done its work.
     pub async fn run(mut self) -> ExitReason {
-        let plan = plan(&self.config, &self.options);
+        let plan = plan(&self.config, &self.options, None);
         let Some(entry) = plan.entries.into_iter().next().map(Arc::new) else {
             return ExitReason::Failed("there is no entry to run".to_owned());
         };

@@ -10,6 +10,7 @@ use tracing::Span;
 
 use super::options::ManagerOptions;
 use super::serving::labels;
+use super::sessions::Offers;
 use crate::client::{ApiClient, ClientSetupError, Poll};
 use crate::config::{Config, RunnerConfig};
 use crate::host;
@@ -17,6 +18,7 @@ use crate::job::{Flag, JobConfig};
 use crate::logging::runner_span;
 use crate::metrics::{EntryLabels, Metrics};
 use crate::schedule::{Entry, Plan, TransportTarget};
+use crate::session::Sessions;
 
 /// What belongs to one entry: its settings, and what the server is told about it.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(super) struct EntryData {
     pub(super) info: Info,
     /// Its poll, made once.
     pub(super) poll: Poll,
+    /// Its polls with sessions, if its jobs can have a web terminal.
+    pub(super) offers: Option<Offers>,
     /// Carries the fields of its records.
     pub(super) span: Span,
     /// Labels of its metrics.
@@ -108,8 +112,12 @@ fn key(entry: &RunnerConfig, connection_max_age: Duration) -> ClientKey {
     (target, entry.token.clone())
 }
 
-/// The configuration as scheduling sees it.
-pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData> {
+/// The configuration as scheduling sees it. `sessions`: where web terminals come in, if they do.
+pub(super) fn plan(
+    config: &Config,
+    options: &ManagerOptions,
+    sessions: Option<&Sessions>,
+) -> Plan<EntryData> {
     let entries = config.runners().iter().map(|runner| {
         let executor = options.executors.info(&runner.executor);
         let (features, default_shell) =
@@ -117,14 +125,18 @@ pub(super) fn plan(config: &Config, options: &ManagerOptions) -> Plan<EntryData>
                 (info.features, info.default_shell)
             });
         let info = info(runner, features, default_shell);
+        let request = JobRequest {
+            info: info.clone(),
+            token: runner.token.clone(),
+            system_id: options.host.system_id.clone(),
+            ..JobRequest::default()
+        };
         let data = EntryData {
             config: Arc::new(runner.clone()),
-            poll: Poll::new(JobRequest {
-                info: info.clone(),
-                token: runner.token.clone(),
-                system_id: options.host.system_id.clone(),
-                ..JobRequest::default()
-            }),
+            offers: sessions
+                .filter(|_| info.features.session)
+                .map(|sessions| Offers::new(sessions.clone(), request.clone())),
+            poll: Poll::new(request),
             info,
             span: runner_span(protocol::token::short(&runner.token), &runner.name),
             labels: labels(&runner.token, &runner.name, &options.host.system_id),
@@ -183,7 +195,6 @@ fn info(runner: &RunnerConfig, features: Features, default_shell: &str) -> Info 
 /// What of an entry concerns a job.
 pub(super) fn job_config(runner: &RunnerConfig) -> JobConfig {
     JobConfig {
-        id: runner.id,
         name: runner.name.clone(),
         url: runner.url.clone(),
         token: runner.token.clone(),

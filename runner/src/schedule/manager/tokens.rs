@@ -86,8 +86,10 @@ impl Owner {
         self.rotation.plan(&self.config);
         self.clients.retain(&self.config);
         let now = self.now();
-        self.scheduler
-            .reload(plan(&self.config, &self.options), now);
+        self.scheduler.reload(
+            plan(&self.config, &self.options, self.sessions.as_ref()),
+            now,
+        );
         self.save_tokens();
     }
 

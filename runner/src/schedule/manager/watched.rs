@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::transport::BoxFuture;
 use crate::executor::{
-    Environment, Executor, ExecutorError, ManagerLines, StageCommand, StageOutput,
+    Environment, Executor, ExecutorError, ManagerLines, StageCommand, StageOutput, Terminal,
 };
 use crate::metrics::{EntryLabels, ExecutorStage, JobWatch, Metrics};
 
@@ -80,6 +80,10 @@ impl Executor for Watched {
             metrics.stage_ended(entry, &stage, begin.elapsed());
             result
         })
+    }
+
+    fn terminal(&self) -> Option<Arc<dyn Terminal>> {
+        self.inner.terminal()
     }
 
     fn finish(&mut self) -> BoxFuture<'_, ()> {
