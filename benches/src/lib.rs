@@ -3,6 +3,7 @@
 //! - [`load`]: worlds with many jobs, and the requests that hit them.
 //! - [`serve`], [`client`]: servers in processes of their own, and who hits them; [`fleet`]: runners in
 //!   virtual time.
+//! - [`job_stream`]: a manager that takes one job after the other.
 //! - [`process`]: memory and CPU time of a process, as Linux tells them.
 //! - [`figures`]: the table that `cargo run --release -p benches` prints.
 //!
@@ -12,6 +13,7 @@
 pub mod client;
 pub mod figures;
 pub mod fleet;
+pub mod job_stream;
 pub mod load;
 pub mod process;
 pub mod serve;

@@ -1,5 +1,6 @@
 //! The figures of `docs/performance.md`: measured, compared with their targets, printed as a table.
 
+mod flat;
 mod http;
 mod log;
 mod table;
@@ -65,6 +66,14 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "log",
         measure: log::pipeline,
+    },
+    Group {
+        name: "jobs",
+        measure: flat::jobs,
+    },
+    Group {
+        name: "long-log",
+        measure: flat::log,
     },
 ];
 
