@@ -39,6 +39,7 @@ pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
         .push(entry)
         .map_err(|error| Failure::Fatal(error.to_string()))?;
     config.say_idle_keys();
+    say_left_out(&config);
     run(SingleOptions {
         config,
         config_path,
@@ -49,6 +50,25 @@ pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
         log: invocation.log.clone(),
     })
     .map_err(Failure::Fatal)
+}
+
+/// What `run` does with an entry and `run-single` does not, in the official runner either.
+fn say_left_out(config: &Config) {
+    for (runner, section) in config.runners().iter().zip(config.entries()) {
+        let boot_verify = section
+            .table("experimental")
+            .and_then(|table| table.table("boot_verify"))
+            .and_then(|table| table.boolean("enabled"));
+        if boot_verify == Some(true) {
+            tracing::warn!("run-single verifies no runner at boot: boot_verify has no effect");
+        }
+        if let Some(time) = runner.token_expires_at {
+            tracing::warn!(
+                token_expires_at = time.to_string(),
+                "run-single replaces no token that expires; `gitlab-runner run` does"
+            );
+        }
+    }
 }
 
 /// A number of options; below zero counts as none.

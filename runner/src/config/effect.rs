@@ -89,6 +89,13 @@ impl Config {
                 "The configuration has keys that no runner knows"
             );
         }
+        let flags = self.unknown_flags();
+        if !flags.is_empty() {
+            tracing::warn!(
+                flags = flags.join(" "),
+                "The configuration has feature flags that no runner knows"
+            );
+        }
         let without_effect = self.keys_without_effect();
         if !without_effect.is_empty() {
             tracing::warn!(
@@ -96,6 +103,18 @@ impl Config {
                 "The configuration has keys that this runner does not act on"
             );
         }
+    }
+
+    /// Names in `[runners.feature_flags]` that are no feature flags, each once.
+    pub fn unknown_flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        let entries = self.runners().iter();
+        for name in entries.flat_map(|runner| runner.feature_flags.keys()) {
+            if Flag::by_name(name).is_none() {
+                note(name.clone(), &mut flags);
+            }
+        }
+        flags
     }
 
     /// Keys that are set and on which this runner does not act, by their full names, each once.

@@ -311,7 +311,10 @@ fn keys_without_effect_are_named() {
         "[session_server]\n[[runners]]\n[runners.cache]\n[runners.cache.s3]",
         &|_| None,
     );
-    assert_eq!(plain.unwrap().keys_without_effect(), [""; 0]);
+    let plain = plain.unwrap();
+    assert_eq!(plain.keys_without_effect(), [""; 0]);
+    assert_eq!(plain.unknown_flags(), [""; 0]);
+    assert_eq!(config.unknown_flags(), ["FF_X"]);
 }
 
 /// What a killed process left goes with a later save.

@@ -174,6 +174,17 @@ impl Flags {
         flags
     }
 
+    /// Flags that differ from their default although this runner does not act on them, without those that
+    /// `config` sets, which are named when it is loaded. For the process log.
+    pub fn without_effect(&self, config: &BTreeMap<String, bool>) -> Vec<&'static str> {
+        self.values
+            .iter()
+            .filter(|&(flag, &on)| on != flag.default_value() && !flag.has_effect())
+            .map(|(flag, _)| flag.name())
+            .filter(|name| !config.contains_key(*name))
+            .collect()
+    }
+
     /// Whether `flag` is on.
     pub fn is_on(&self, flag: Flag) -> bool {
         self.values
@@ -226,5 +237,35 @@ mod tests {
             warnings,
             ["FF_NETWORK_PER_BUILD: could not parse feature flag, expected bool, got maybe"; 2]
         );
+    }
+
+    /// Goal: a job that sets a flag which does nothing here is told of, once and by name.
+    #[test]
+    fn flags_of_a_job_without_effect() {
+        let idle = Flag::NetworkPerBuild;
+        assert!(!idle.has_effect());
+        for (config, job, expected) in [
+            (None, Some("true"), vec![idle.name()]),
+            // Its default changes nothing.
+            (None, Some("false"), vec![]),
+            (None, None, vec![]),
+            // Named when the file is loaded, whatever the job says.
+            (Some(true), Some("true"), vec![]),
+            (Some(true), None, vec![]),
+        ] {
+            let config = config.map(|on| (idle.name().to_owned(), on));
+            let config: BTreeMap<String, bool> = config.into_iter().collect();
+            let variable = |name: &str| match name {
+                "FF_TIMESTAMPS" => Some("false"),
+                name if name == idle.name() => job,
+                _ => None,
+            };
+            let flags = Flags::resolve(&config, variable, &mut Vec::new());
+            assert_eq!(
+                flags.without_effect(&config),
+                expected,
+                "{config:?} {job:?}"
+            );
+        }
     }
 }

@@ -40,6 +40,8 @@ pub struct LogSettings {
     pub debug_trace: bool,
     /// `FF_USE_DYNAMIC_TRACE_FORCE_SEND_INTERVAL`, from the configuration only.
     pub dynamic_force_send_interval: bool,
+    /// Feature flags that the job sets and on which this runner does not act.
+    pub idle_flags: Vec<&'static str>,
     /// `FF_EXPORT_HIGH_CARDINALITY_METRICS`: the time of each stage is measured.
     pub stage_metrics: bool,
 }
@@ -53,6 +55,7 @@ impl LogSettings {
             token_prefixes: Vec::new(),
             debug_trace: false,
             dynamic_force_send_interval: false,
+            idle_flags: Vec::new(),
             stage_metrics: false,
         }
     }
@@ -80,6 +83,7 @@ impl LogSettings {
             timestamps: flags.is_on(Flag::Timestamps),
             phrases,
             token_prefixes,
+            idle_flags: flags.without_effect(&config.feature_flags),
             stage_metrics: flags.is_on(Flag::ExportHighCardinalityMetrics),
             debug_trace: debug && !config.debug_trace_disabled,
             dynamic_force_send_interval: config

@@ -21,6 +21,8 @@ pub use command::{RunOptions, SingleOptions, run_command, run_single};
 pub use config_source::{ConfigSource, FileConfig, MemoryConfig, Revision};
 pub use executor_provider::{ExecutorInfo, ExecutorProvider, ExecutorRequest, LocalExecutors};
 pub use manager::{Manager, ManagerOptions, Single, SingleLimits, SpoolKind};
-pub use scheduler::{ConcurrentIds, Decision, Entry, Plan, PollEnd, Scheduler, Skip, Ticket};
+pub use scheduler::{
+    ConcurrentIds, Decision, Entry, Offered, Plan, PollEnd, Scheduler, Skip, Ticket,
+};
 pub use signal::{ExitReason, Signal};
 pub use transport_factory::{HttpTransports, TransportFactory, TransportTarget};

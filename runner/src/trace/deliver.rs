@@ -21,6 +21,9 @@ const LONGEST_FORCE_SEND: Duration = Duration::from_mins(30);
 const FIRST_BACKOFF: Duration = Duration::from_secs(1);
 /// Longest pause between runs of the final update.
 const LONGEST_BACKOFF: Duration = Duration::from_hours(1);
+/// Answers 202 or 412 in a row to the final update after which the log says that it still goes on. There
+/// is no bound (WIRE-UPD-05): a server that persists a long log may take its time.
+const UNFINISHED_SAID: u32 = 20;
 /// Answers 416 in a row after which the end of the log is given up. The official runner has no bound.
 const MAX_MISMATCHES: u32 = 10;
 
@@ -242,7 +245,7 @@ impl Delivery {
 
     /// One run of the final update; `None`: it failed.
     async fn final_run(&mut self, result: &JobResult) -> Option<FinalOutcome> {
-        loop {
+        for answers in 1_u32.. {
             if self.flush().await == Flushed::Failed {
                 return None;
             }
@@ -264,7 +267,15 @@ impl Delivery {
                     return None;
                 }
             }
+            if answers % UNFINISHED_SAID == 0 {
+                tracing::warn!(
+                    answers,
+                    job = self.job.id,
+                    "The server has the job's result and does not complete the job; it is asked again"
+                );
+            }
         }
+        None
     }
 
     /// Sends all that is left of the log, piece after piece.

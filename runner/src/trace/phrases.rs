@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, StartKind};
 
@@ -7,7 +7,7 @@ use super::skip::Skip;
 
 /// Phrases of up to this many bytes in all are searched by a full table.
 const TABLE_BYTES: usize = 4096;
-/// Steps of the search per byte of text that starts of phrases may cost, about.
+/// Steps of the search per byte of text that phrases and their starts may cost, about.
 const STEPS_PER_BYTE: usize = 8;
 
 /// Values that must not appear.
@@ -22,6 +22,9 @@ struct Shared {
     skip: Option<Skip>,
     words: FirstBytes,
     longest: usize,
+    phrases: Vec<String>,
+    /// Finds all of them at once, also those that overlap; made when it is needed.
+    overlapping: OnceLock<Option<AhoCorasick>>,
 }
 
 impl PhraseSet {
@@ -56,6 +59,8 @@ impl PhraseSet {
             skip: Skip::new(phrases.iter().map(String::as_bytes)),
             words: FirstBytes::new(phrases.iter().map(String::as_bytes)),
             longest,
+            phrases,
+            overlapping: OnceLock::new(),
         })))
     }
 }
@@ -86,6 +91,37 @@ impl Shared {
             }
         }
         found(input.range(from..))
+    }
+}
+
+impl Shared {
+    /// Every byte from `from` on that belongs to a phrase, as ranges that do not overlap. Costs the same
+    /// however phrases overlap, but for those that end with others.
+    fn occurrences(&self, data: &[u8], from: usize) -> Vec<(usize, usize)> {
+        let search = self.overlapping.get_or_init(|| {
+            let search = AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .build(&self.phrases);
+            search.ok()
+        });
+        let input = Input::new(data).range(from..);
+        let Some(found) = search
+            .as_ref()
+            .and_then(|search| search.try_find_overlapping_iter(input).ok())
+        else {
+            // Nothing may leak: all of it is masked.
+            return vec![(from, data.len())];
+        };
+        let mut ranges: Vec<(usize, usize)> = Vec::new();
+        // In the order of their ends.
+        for phrase in found {
+            let (mut start, end) = (phrase.start(), phrase.end());
+            while let Some((first, _)) = ranges.pop_if(|(_, last)| start < *last) {
+                start = start.min(first);
+            }
+            ranges.push((start, end));
+        }
+        ranges
     }
 }
 
@@ -136,22 +172,34 @@ impl PhraseMasker {
         out.clear();
         // Bytes before `done` are out, or covered by a mask that is out.
         let mut done = self.covered;
+        let mut rest = None;
         while let Some((start, end)) = found.filter(|(start, _)| *start < hold) {
             if start >= done {
                 out.extend_from_slice(&data[done..start]);
                 out.extend_from_slice(MASK);
             }
             done = done.max(end);
-            // Occurrences that overlap this one begin behind its first byte.
-            found = shared.find(data, start + 1, &mut steps);
+            // Occurrences that overlap this one begin behind its first byte. When there are too many of
+            // them to look at each, all are found at once.
+            found = match &mut rest {
+                Some(ranges) => Iterator::next(ranges),
+                None if steps >= shared.longest => {
+                    steps -= shared.longest;
+                    shared.find(data, start + 1, &mut steps)
+                }
+                None => {
+                    let ranges = shared.occurrences(data, start + 1).into_iter();
+                    rest.insert(ranges).next()
+                }
+            };
         }
         if done < hold {
             out.extend_from_slice(&data[done..hold]);
         }
         self.covered = done.saturating_sub(hold);
-        let rest = data.len() - hold;
+        let open = data.len() - hold;
         if fresh {
-            self.held.extend_from_slice(&input[input.len() - rest..]);
+            self.held.extend_from_slice(&input[input.len() - open..]);
         } else {
             self.held.drain(..hold);
         }

@@ -327,7 +327,8 @@ async fn what_restarts_the_clock_of_keep_alives() {
     }
 }
 
-/// `canceling` on any answer cancels gracefully, and delivery goes on.
+/// `canceling` on any answer cancels gracefully, and delivery goes on. Later ones change nothing
+/// (`canceling_counts_once` in `manager.rs`).
 ///
 /// Proves WIRE-TRC-09.
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use runner::trace::FinalOutcome;
 
 use super::delivery::{Job, named, server, story};
 use super::memory::{Memory, Reply};
+use super::support::logged;
 
 /// When requests came.
 fn seconds(server: &Memory) -> Vec<u64> {
@@ -20,7 +21,11 @@ async fn accepted_but_not_completed() {
     updates.extend([named(202, "7"), Reply::status(202), Reply::status(200)]);
     let server = server(Vec::new(), updates);
     let job = Job::start(&server);
-    assert_eq!(job.finish().await, FinalOutcome::Delivered);
+    let (outcome, log) = logged(job.finish()).await;
+    assert_eq!(outcome, FinalOutcome::Delivered);
+    // Who waits for the job learns why it does not end.
+    let said = log.matches("does not complete the job").count();
+    assert_eq!(said, 10, "202 updates, every 20th");
     let times = seconds(&server);
     let mut expected: Vec<u64> = (0..201).map(|number| number * 3).collect();
     expected.extend([607, 614]);

@@ -8,7 +8,7 @@ use protocol::Features;
 use runner::client::{ApiClient, Transport, TransportError};
 use runner::clock::{SystemClock, TokioClock};
 use runner::executor::Executor;
-use runner::executor::scripted::{ScriptedExecutor, ScriptedJob};
+use runner::executor::scripted::{ScriptedExecutor, ScriptedJob, ScriptedStage, StageEnd};
 use runner::host::Host;
 use runner::logging::{Format, Level, Log};
 use runner::random::Random;
@@ -28,11 +28,11 @@ impl TransportFactory for Memory {
     }
 }
 
-/// Every job takes a second.
+/// Plays the same for every job.
 #[derive(Debug)]
-struct OneSecond;
+struct Plays(ScriptedJob);
 
-impl ExecutorProvider for OneSecond {
+impl ExecutorProvider for Plays {
     fn info(&self, name: &str) -> Option<ExecutorInfo> {
         (name == "shell").then(|| ExecutorInfo {
             features: Features::shell_executor(),
@@ -41,13 +41,18 @@ impl ExecutorProvider for OneSecond {
     }
 
     fn executor(&self, _: ExecutorRequest<'_>) -> Option<Box<dyn Executor>> {
-        let job = ScriptedJob::lasting(Duration::from_secs(1), 0);
-        Some(Box::new(ScriptedExecutor::new(job)))
+        Some(Box::new(ScriptedExecutor::new(self.0.clone())))
     }
 }
 
-/// Runs a manager with `config` for so many seconds, then lets it end; its log.
+/// Runs a manager with `config` for so many seconds, then lets it end; its log. Every job takes a second.
 async fn run(server: &Memory, config: &str, seconds: u64) -> String {
+    let job = ScriptedJob::lasting(Duration::from_secs(1), 0);
+    play(server, config, seconds, job).await
+}
+
+/// The same with jobs that do something else.
+async fn play(server: &Memory, config: &str, seconds: u64, job: ScriptedJob) -> String {
     let clock = Arc::new(TokioClock::starting_at(NOW.parse().unwrap()));
     let sink = Arc::new(Mutex::new(Vec::new()));
     let log = Log::new(Arc::clone(&sink) as runner::logging::Sink, clock.clone());
@@ -56,7 +61,7 @@ async fn run(server: &Memory, config: &str, seconds: u64) -> String {
     let options = ManagerOptions {
         config: Arc::new(MemoryConfig::new(config)),
         transports: Arc::new(server.clone()),
-        executors: Arc::new(OneSecond),
+        executors: Arc::new(Plays(job)),
         clock,
         random: Random::from_seed(7),
         host: Host {
@@ -344,4 +349,88 @@ async fn who_shares_last_update() {
             json!("value-6"),
         ]
     );
+}
+
+/// Every answer says `canceling` from the first patch on. The first one stops the script; the others stop
+/// nothing, least of all after_script, and patches go on.
+///
+/// Proves WIRE-TRC-09, RUN-JOB-17.
+#[tokio::test(start_paused = true)]
+async fn canceling_counts_once() {
+    let told = |status| Reply::status(status).header("job-status", "canceling");
+    let steps = json!([
+        {"name": "script", "script": ["true"]},
+        {"name": "after_script", "script": ["true"]},
+    ]);
+    let features = json!({"trace_sections": true, "failure_reasons": ["job_canceled"]});
+    let mut first = Some(job(&json!({ "steps": steps, "features": features })));
+    let server = Memory::new(move |seen| {
+        if is_poll(seen) {
+            first.take().unwrap_or_else(|| Reply::status(204))
+        } else if seen.method == Method::PATCH {
+            told(202)
+        } else {
+            Reply::status(200)
+        }
+    });
+    let seconds = Duration::from_secs;
+    let mut after = ScriptedStage {
+        end: StageEnd::After {
+            duration: seconds(10),
+            exit_code: 0,
+        },
+        ..ScriptedStage::default()
+    };
+    for second in 0..10 {
+        after = after.with_line(seconds(second), "cleaning up");
+    }
+    let script = ScriptedJob::lasting(seconds(100), 0).with_stage("after_script", after);
+    let config = entry("http://gitlab.test", RUNNER, "");
+    play(&server, &format!("concurrent = 1\n{config}"), 30, script).await;
+
+    assert_eq!(updates(&server), ["running", "failed \"job_canceled\""]);
+    let seen = server.seen();
+    let times = |method| {
+        let seen = seen.iter().filter(move |seen| seen.method == method);
+        seen.map(|seen| seen.at.as_secs()).collect::<Vec<_>>()
+    };
+    assert_eq!(times(Method::PATCH), [3, 6, 9, 12, 13]);
+    assert_eq!(times(Method::PUT), [0, 13]);
+    let log: Vec<u8> = seen
+        .iter()
+        .filter(|seen| seen.method == Method::PATCH)
+        .flat_map(|seen| seen.body.to_vec())
+        .collect();
+    let log = String::from_utf8(log).unwrap();
+    assert_eq!(
+        log.matches("script canceled externally").count(),
+        1,
+        "{log}"
+    );
+    assert_eq!(log.matches("cleaning up").count(), 10, "{log}");
+}
+
+/// A job that sets feature flags which do nothing here is told of in the process log, not in its own.
+#[tokio::test(start_paused = true)]
+async fn flags_of_a_job_without_effect_are_named() {
+    let flag = |name: &str, value: &str| json!({"key": name, "value": value, "public": true});
+    for (value, named) in [("true", true), ("false", false)] {
+        let variables = json!([
+            flag("GIT_STRATEGY", "none"),
+            flag("FF_NETWORK_PER_BUILD", value),
+            flag("FF_SCRIPT_SECTIONS", "true"),
+        ]);
+        let server = one_job(job(&json!({ "variables": variables })), Vec::new());
+        let config = entry("http://gitlab.test", RUNNER, "");
+        let log = run(&server, &format!("concurrent = 1\n{config}"), 10).await;
+        let lines = log.lines().filter(|line| line.contains("does not act on"));
+        let lines: Vec<Value> = lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), usize::from(named), "{log}");
+        if named {
+            assert_eq!(lines[0]["flags"], "FF_NETWORK_PER_BUILD");
+            assert_eq!(lines[0]["job"], 1001);
+        }
+    }
 }

@@ -192,6 +192,21 @@ proptest! {
         prop_assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&plain));
     }
 
+    /// Goal: the same where phrases overlap everywhere, so that they are searched all at once.
+    ///
+    /// Proves RUN-LOG-06.
+    #[test]
+    fn many_overlaps(
+        input in vec(prop::sample::select(b"aaaaaaaaaaaabab-".to_vec()), 0..300),
+        phrases in vec("a{1,40}|(ab){1,9}|a{0,9}ba{0,9}", 1..5),
+        cuts in vec(0usize..300, 0..8),
+    ) {
+        let phrases: Vec<&str> = phrases.iter().map(String::as_str).collect();
+        let seen = written(masked(false, &phrases, &[]), &cut(&input, &cuts));
+        let plain = masked_plainly(&input, &phrases);
+        prop_assert_eq!(String::from_utf8_lossy(&seen), String::from_utf8_lossy(&plain));
+    }
+
     /// Goal: both pipes of a stage keep their own partial lines, whatever the order of writes.
     ///
     /// Proves RUN-LOG-14.
@@ -218,4 +233,16 @@ proptest! {
             prop_assert_eq!(String::from_utf8_lossy(&seen), expected.as_str());
         }
     }
+}
+
+/// A long phrase that overlaps itself at every byte: with a look at each occurrence this would take minutes.
+#[test]
+fn a_phrase_that_overlaps_itself() {
+    let phrase = "a".repeat(8 * 1024);
+    let text = "a".repeat(1024 * 1024);
+    let log = written(
+        masked(false, &[&phrase, "a"], &[]),
+        &[text.as_bytes(), b"\n"],
+    );
+    assert_eq!(String::from_utf8_lossy(&log), "[MASKED]\n");
 }

@@ -16,7 +16,8 @@ pub(in crate::cli) struct Invocation {
     /// The options of the command.
     pub(in crate::cli) options: Vec<Opt>,
     pub(in crate::cli) log: Log,
-    /// Arguments that are no options.
+    /// What stands behind the command and does not begin with a dash: arguments, and values that stand
+    /// apart from their option.
     pub(in crate::cli) words: Vec<String>,
 }
 

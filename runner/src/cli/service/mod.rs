@@ -40,23 +40,25 @@ fn with(
         .map_err(|error| Failure::Fatal(format!("Failed to {command} {name}: {error}")))
 }
 
+/// Root has to say who runs the service (RUN-CLI-23).
+fn check_users(root: bool, user: &str, init_user: &str) -> Result<(), &'static str> {
+    match (user.is_empty(), init_user.is_empty()) {
+        (false, false) => Err(
+            "Only one of --user and --init-user can be given: the user that scripts run as, or the user that the service itself runs as",
+        ),
+        (true, true) if root => Err("Please specify user that will run gitlab-runner service"),
+        _ => Ok(()),
+    }
+}
+
 /// What the unit runs, and as whom.
 fn unit(invocation: &Invocation) -> Result<Unit, Failure> {
     let given = &invocation.given;
     let fatal =
         |text: String| Failure::Fatal(format!("Failed to install {}: {text}", name(invocation)));
     let (user, init_user) = (given.text("user"), given.text("init-user"));
-    if !user.is_empty() && !init_user.is_empty() {
-        return Err(Failure::Fatal(
-            "Only one of --user and --init-user can be given: the user that scripts run as, or the user that the service itself runs as"
-                .to_owned(),
-        ));
-    }
-    if nix::unistd::Uid::effective().is_root() && user.is_empty() && init_user.is_empty() {
-        return Err(Failure::Fatal(
-            "Please specify user that will run gitlab-runner service".to_owned(),
-        ));
-    }
+    check_users(nix::unistd::Uid::effective().is_root(), user, init_user)
+        .map_err(|text| Failure::Fatal(text.to_owned()))?;
     let mut config = invocation.config();
     if !init_user.is_empty() {
         let account = nix::unistd::User::from_name(init_user)

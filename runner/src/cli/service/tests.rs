@@ -145,3 +145,27 @@ fn the_state_is_running_only_when_it_is_active() {
             .all(|call| call.starts_with("--user "))
     );
 }
+
+/// Proves RUN-CLI-23.
+#[test]
+fn root_must_say_who_runs_the_service() {
+    for (root, user, init_user, good) in [
+        (true, "", "", false),
+        (true, "a", "", true),
+        (true, "", "a", true),
+        (true, "a", "b", false),
+        (false, "", "", true),
+        (false, "a", "b", false),
+    ] {
+        let seen = super::check_users(root, user, init_user);
+        assert_eq!(
+            seen.is_ok(),
+            good,
+            "{root} {user:?} {init_user:?}: {seen:?}"
+        );
+    }
+    assert_eq!(
+        super::check_users(true, "", ""),
+        Err("Please specify user that will run gitlab-runner service")
+    );
+}

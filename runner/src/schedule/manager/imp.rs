@@ -18,7 +18,9 @@ use crate::config::Config;
 use crate::job::{Interrupt, JobIds};
 use crate::logging::{self, Format, Level, runner_span};
 use crate::metrics::{Metrics, ProcessState, Refresh};
-use crate::schedule::{Decision, Entry, ExitReason, PollEnd, Scheduler, Signal, Skip, Ticket};
+use crate::schedule::{
+    Decision, Entry, ExitReason, Offered, PollEnd, Scheduler, Signal, Skip, Ticket,
+};
 use crate::session::Sessions;
 
 /// `gitlab-runner run` (runner.md 4).
@@ -79,7 +81,6 @@ impl Manager {
             metrics: self.metrics,
             serving: self.serving,
             sessions: None,
-            requeueing: false,
             config,
             scheduler: Scheduler::new(),
             clients: Clients::default(),
@@ -126,8 +127,6 @@ pub(super) struct Owner {
     pub(super) sessions: Option<Sessions>,
     start: Instant,
     pub(super) config: Config,
-    /// The decisions in hand come from the poll that follows a job at once: nobody fed that.
-    requeueing: bool,
     pub(super) scheduler: Scheduler<EntryData>,
     pub(super) clients: Clients,
     pub(super) sender: mpsc::UnboundedSender<Message>,
@@ -256,8 +255,8 @@ impl Owner {
         match decision {
             Decision::Poll { ticket, entry } => self.poll(ticket, &entry),
             Decision::Skipped { entry, why } => self.skipped(&entry, why),
-            Decision::Fed(entry) => {
-                if !self.requeueing {
+            Decision::Taken { entry, offered } => {
+                if offered == Offered::Feeder {
                     self.metrics.fed(&entry.data.labels);
                 }
                 let (runner, name) = names(&entry);
@@ -399,9 +398,7 @@ impl Owner {
                 if !self.scheduler.requeue(ticket) {
                     tracing::debug!(builds, max_builds, "Failed to requeue the runner");
                 }
-                self.requeueing = true;
                 self.act();
-                self.requeueing = false;
             }
             Message::JobRemoved { ticket, payload } => {
                 self.scheduler.job_removed(ticket);

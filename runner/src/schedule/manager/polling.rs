@@ -241,6 +241,13 @@ impl Worker {
         let session = offers
             .zip(session)
             .map(|(offers, session)| offers.sessions().register(&session));
+        if !settings.idle_flags.is_empty() {
+            tracing::warn!(
+                flags = settings.idle_flags.join(" "),
+                job = payload.id.get(),
+                "The job sets feature flags that this runner does not act on"
+            );
+        }
         let (ids, wanted) = oneshot::channel();
         self.tell(Message::JobAdded {
             ticket: self.ticket,

@@ -29,8 +29,13 @@ pub enum Decision<D> {
         /// Why.
         why: Skip,
     },
-    /// A worker took this entry (`gitlab_runner_worker_feeds_total`).
-    Fed(Arc<Entry<D>>),
+    /// A worker took this entry.
+    Taken {
+        /// The entry.
+        entry: Arc<Entry<D>>,
+        /// Who offered it.
+        offered: Offered,
+    },
     /// An unhealthy entry is polled again after `unhealthy_interval`.
     Forced {
         /// The entry.
@@ -52,6 +57,15 @@ pub enum Decision<D> {
         /// Whether it started.
         started: bool,
     },
+}
+
+/// Who offered an entry to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// The feeder (`gitlab_runner_worker_feeds_total`).
+    Feeder,
+    /// A job of the same entry that was just added (RUN-SCH-06).
+    Job,
 }
 
 /// Why an entry is not polled.
@@ -188,7 +202,7 @@ impl<D> Scheduler<D> {
                     if let Feeder::Blocked(entry) =
                         std::mem::replace(&mut self.feeder, Feeder::Sleeping(now + self.pause))
                     {
-                        self.process(&entry);
+                        self.process(&entry, Offered::Feeder);
                     }
                 }
                 _ => return,
@@ -229,8 +243,11 @@ impl<D> Scheduler<D> {
     }
 
     /// A worker takes an entry (runner.md 4.2, steps 1 to 3).
-    fn process(&mut self, entry: &Arc<Entry<D>>) {
-        self.decisions.push(Decision::Fed(Arc::clone(entry)));
+    fn process(&mut self, entry: &Arc<Entry<D>>, offered: Offered) {
+        self.decisions.push(Decision::Taken {
+            entry: Arc::clone(entry),
+            offered,
+        });
         if !entry.executor_known {
             self.skip(Arc::clone(entry), Skip::UnknownExecutor);
             return;
@@ -326,7 +343,7 @@ impl<D> Scheduler<D> {
             && self.idle() > 0
             && !matches!(self.feeder, Feeder::Stopped);
         if offered {
-            self.process(&entry);
+            self.process(&entry, Offered::Job);
         }
         offered
     }

@@ -18,6 +18,6 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-pub use imp::{Decision, PollEnd, Scheduler, Skip, Ticket};
+pub use imp::{Decision, Offered, PollEnd, Scheduler, Skip, Ticket};
 pub use plan::{Entry, Plan};
 pub use slots::ConcurrentIds;
