@@ -187,7 +187,7 @@ async fn a_kill_around_a_save_leaves_the_old_file_or_the_new_one() {
                 match moment {
                     // What was seen may be over when the signal comes.
                     Moment::Asked | Moment::Begun => {
-                        assert!(now == old || steady(&now) == new, "{seen}")
+                        assert!(now == old || steady(&now) == new, "{seen}");
                     }
                     Moment::Replaced => assert_eq!(steady(&now), new, "{seen}"),
                 }

@@ -183,9 +183,8 @@ impl Desk {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(GONE, gone).await.is_err() {
-            panic!("{}: these are left: {:?}", self.name, marked(&mark));
-        }
+        let gone = tokio::time::timeout(GONE, gone).await.is_ok();
+        assert!(gone, "{}: these are left: {:?}", self.name, marked(&mark));
         let files = fs::read_dir(self.path("tmp")).expect("temporary folder");
         for file in files.flatten() {
             // A file that is about to lose its name has nothing in it yet.
