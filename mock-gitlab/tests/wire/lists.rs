@@ -1,5 +1,7 @@
 //! Filters and orders of lists, and the ways in which clients send parameters (wire.md 1.3, 3.11).
 
+use std::fmt::Write as _;
+
 use mock_gitlab::world::{NewGroup, NewPipeline, NewPipelineJob, NewProject, NewRunner, NewUser};
 use serde_json::json;
 
@@ -129,7 +131,8 @@ async fn forms() {
     let form = |fields: &[(&str, &str)]| {
         let mut body = String::new();
         for (name, value) in fields {
-            body += &format!(
+            let _ = write!(
+                body,
                 "--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
             );
         }

@@ -1,10 +1,17 @@
 //! `POST /jobs/request` without its payload (wire.md 3.7).
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mock_gitlab::world::{JobDefinition, Settings};
+use axum::body::Body;
+use http::Request;
+use mock_gitlab::clock::ServerClock;
+use mock_gitlab::http::Api;
+use mock_gitlab::world::{JobDefinition, NewJob, NewProject, NewRunner, Settings, World};
+use protocol::JobStatus;
 use serde_json::json;
 use tokio::time::Instant;
+use tower::ServiceExt as _;
 
 use super::support::{PEER, RUNNER, Server, info};
 
@@ -147,4 +154,74 @@ async fn long_polling() {
         (204, &*current)
     );
     assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// Goal: a held poll goes by the server's clock: it is answered at once when the clock passes its end, and when
+/// the clock brings a job. Nothing is waited for by the machine's clock, which stands still here.
+#[tokio::test(start_paused = true)]
+async fn held_polls_go_by_the_clock() {
+    let clock = ServerClock::default();
+    let settings = Settings {
+        api_ci_long_polling_duration_s: 50,
+        ..Settings::default()
+    };
+    let mut world = World::new(settings, 7);
+    let project = world.add_project(clock.now(), NewProject::default());
+    let project = project.unwrap();
+    let runner = NewRunner {
+        token: Some(RUNNER.to_owned()),
+        ..NewRunner::default()
+    };
+    world.add_runner(clock.now(), runner).unwrap();
+    let world = Arc::new(Mutex::new(world));
+    let time = clock.clone();
+    let router = Api::new(Arc::clone(&world), Arc::new(move || time.now()))
+        .clock(clock.clone())
+        .router();
+    let poll = async |last_update: &str| {
+        let body = json!({ "token": RUNNER, "last_update": last_update }).to_string();
+        let request = Request::post("/api/v4/jobs/request")
+            .header("content-type", "application/json")
+            .body(Body::from(body));
+        let Ok(answer) = router.clone().oneshot(request.unwrap()).await;
+        let value = answer.headers().get("x-gitlab-last-update").cloned();
+        let value = value.map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), value)
+    };
+    let (_, value) = poll("").await;
+    let value = value.unwrap();
+    let start = Instant::now();
+    let (answer, ()) = tokio::join!(poll(&value), async {
+        for seconds in [20, 20, 10] {
+            assert!(clock.advance(Duration::from_secs(seconds)));
+            tokio::task::yield_now().await;
+        }
+    });
+    assert_eq!(answer, (204, None));
+    assert!(start.elapsed() < Duration::from_secs(1));
+    // A clock that goes back does not make a poll longer.
+    let (answer, ()) = tokio::join!(poll(&value), async { clock.reset() });
+    assert_eq!(answer, (204, None));
+    let held = start.elapsed();
+    let about = Duration::from_secs(50)..Duration::from_secs(51);
+    assert!(about.contains(&held), "{held:?}");
+    let definition = Arc::new(JobDefinition {
+        start_in: 30,
+        ..JobDefinition::default()
+    });
+    let new = NewJob {
+        status: JobStatus::Scheduled,
+        ..NewJob::pending(project, definition)
+    };
+    let job = world.lock().unwrap().add_job(clock.now(), new).unwrap();
+    let start = Instant::now();
+    let (answer, ()) = tokio::join!(poll(&value), async {
+        assert!(clock.advance(Duration::from_secs(31)));
+        world.lock().unwrap().tick(clock.now());
+    });
+    assert_eq!(answer, (204, None));
+    assert!(start.elapsed() < Duration::from_secs(1));
+    let status = world.lock().unwrap().job(job).unwrap().status;
+    assert_eq!(status, JobStatus::Pending);
+    assert_eq!(poll(&value).await.0, 201);
 }

@@ -198,9 +198,9 @@ async fn another_server_takes_it() {
     stream
         .set_read_timeout(Some(Duration::from_mins(1)))
         .unwrap();
-    let token = other.gitlab.admin_token();
+    let admin = other.gitlab.admin_token();
     let head = format!(
-        "GET /api/mock/v1/events/stream?after=0 HTTP/1.1\r\nHost: x\r\nPrivate-Token: {token}\r\n\r\n"
+        "GET /api/mock/v1/events/stream?after=0 HTTP/1.1\r\nHost: x\r\nPrivate-Token: {admin}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     let mut lines = BufReader::new(stream).lines().map(Result::unwrap);

@@ -48,11 +48,9 @@ fn filter(asked: &Asked) -> Result<impl Fn(&Runner) -> bool + use<>, ApiError> {
     let status = parameters.text("status");
     let scope = parameters.text("scope").filter(|_| status.is_none());
     let (kind, status) = match scope {
-        Some("shared") => (Some(RunnerType::InstanceType), None),
-        Some("specific") => (Some(RunnerType::ProjectType), None),
-        Some("instance_type") => (Some(RunnerType::InstanceType), None),
+        Some("shared" | "instance_type") => (Some(RunnerType::InstanceType), None),
+        Some("specific" | "project_type") => (Some(RunnerType::ProjectType), None),
         Some("group_type") => (Some(RunnerType::GroupType), None),
-        Some("project_type") => (Some(RunnerType::ProjectType), None),
         Some(name @ ("active" | "paused" | "online" | "offline" | "stale" | "never_contacted")) => {
             (kind, Some(name))
         }
