@@ -19,7 +19,8 @@
 //! | `token_obtained_at` of `config.toml` | `<time>`, with or without a fraction | the clock |
 //! | `bash: line 7: 16162 Killed` | `bash: line 7: <pid> Killed` | process ids |
 //! | stdout and stderr between two lines of the manager | stdout first | which pipe is read first |
-//! | the empty line after `Checking out …` | left out | git-lfs was installed for some recordings |
+//! | the empty line after `Checking out …`, `git lfs pull` | left out | git-lfs was installed for some recordings |
+//! | `git credential reject` as a debug trace shows it | left out | both ends of a pipe write what they do at once |
 //! | `Terminated` on stderr | left out | whether bash or its child dies first |
 //! | `CI_RUNNER_REVISION=…` | `<revision>` | ours names itself `gauntlet` |
 //! | a word of a script that is the host, in quotes | without them | here the host has a port |
@@ -46,7 +47,7 @@ pub fn trace(bytes: &[u8], place: &Place) -> String {
     for line in text.split_inclusive('\n') {
         out.push_str(&trace_line(line, place));
     }
-    by_stream(&printed::plain(&without_accidents(&out)))
+    by_stream(&printed::plain(&printed::without_accidents(&out)))
 }
 
 /// Where a log was cut by its limit depends on the length of names of this place, so the output of the
@@ -74,20 +75,6 @@ fn limited(text: &str) -> String {
             .map_or(at, |end| manager + end + 1)
     });
     format!("{}{cut}{}", &text[..manager], &text[at..])
-}
-
-/// Where git-lfs is installed, an empty line follows the checkout. A bash says of its child that it was
-/// terminated, unless it was terminated first.
-fn without_accidents(text: &str) -> String {
-    let mut after_checkout = false;
-    let lines = text.split_inclusive('\n').filter(|line| {
-        let plain = line.strip_prefix("<time> 01O ").unwrap_or(line);
-        let dropped = after_checkout && plain == "\n" || *line == "<time> 01E Terminated\n";
-        after_checkout =
-            plain.contains("Checking out ") && plain.contains(" as detached HEAD (ref is ");
-        !dropped
-    });
-    lines.collect()
 }
 
 /// Lines in a row whose text starts with one of `runs` become one: how many there are is decided by when

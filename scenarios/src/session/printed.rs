@@ -33,6 +33,29 @@ pub(super) fn plain(text: &str) -> String {
     out
 }
 
+/// Commands that a debug trace shows at another place in each run, or on some machines only.
+const TRACED: [&str; 2] = ["++ git lfs pull\n", "++ git credential reject\n"];
+
+/// Leaves out lines that are there by accident. Where git-lfs is installed, an empty line follows the
+/// checkout, and a debug trace shows how it came. A bash says of its child that it was terminated, unless it
+/// was terminated first.
+pub(super) fn without_accidents(text: &str) -> String {
+    let mut after_checkout = false;
+    let mut after_lfs = false;
+    let lines = text.split_inclusive('\n').filter(|line| {
+        let (stamp, said) = split(line);
+        if stamp.contains("01E") {
+            let echo = std::mem::replace(&mut after_lfs, said == TRACED[0]) && said == "++ echo\n";
+            return !echo && said != "Terminated\n" && !TRACED.contains(&said);
+        }
+        let dropped = after_checkout && said == "\n";
+        after_checkout =
+            said.contains("Checking out ") && said.contains(" as detached HEAD (ref is ");
+        !dropped
+    });
+    lines.collect()
+}
+
 /// Time stamp with stream, and what was said.
 fn split(line: &str) -> (&str, &str) {
     const STAMP: usize = "<time> 01O ".len();
@@ -88,6 +111,18 @@ fn listed(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn accidents_are_left_out() {
+        let text = "<time> 01O Checking out 1 as detached HEAD (ref is main)...\n\
+            <time> 01E ++ git lfs pull\n<time> 01O \n<time> 01E ++ echo\n<time> 01E ++ echo\n\
+            <time> 01E Terminated\n<time> 01O \n<time> 01O Terminated\n";
+        assert_eq!(
+            without_accidents(text),
+            "<time> 01O Checking out 1 as detached HEAD (ref is main)...\n\
+             <time> 01E ++ echo\n<time> 01O \n<time> 01O Terminated\n"
+        );
+    }
 
     #[test]
     fn headers_are_sorted() {
