@@ -12,6 +12,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use pty_process::Pty;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::watchdog::{Group, Watchdog};
@@ -20,6 +21,9 @@ use crate::executor::{Terminal, TerminalConnection};
 
 /// How long a shell may take to end after its terminal was hung up.
 const HANG_UP: Duration = Duration::from_secs(1);
+/// How long what was killed may take to be gone, and how often that is looked at.
+const KILLED: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(5);
 /// How often processes of the terminal are looked for: one may start another while it is killed.
 const SWEEPS: usize = 3;
 
@@ -112,6 +116,11 @@ impl TerminalConnection for ShellConnection {
             let _ = tokio::time::timeout(HANG_UP, shell.gone.cancelled()).await;
             shell.kill();
             shell.gone.cancelled().await;
+            // A process that was killed takes a moment to end.
+            let end = Instant::now() + KILLED;
+            while !processes_of_session(shell.id).is_empty() && Instant::now() < end {
+                tokio::time::sleep(LOOK).await;
+            }
         })
     }
 }
