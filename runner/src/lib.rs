@@ -8,6 +8,7 @@
 //! - [`job`]: the life of one job: stages, timeouts, cancel, results; [`moa`]: the language of its inputs.
 //! - [`session`]: the server through which web terminals reach running jobs.
 //! - [`executor`]: where stages run; [`shell`] and [`git`]: the scripts that they run.
+//! - [`artifacts`]: helper commands that pack, send, fetch and unpack the artifacts of a job.
 //! - [`metrics`]: metrics, and the server for them and for debug pages.
 //! - [`trace`]: the log pipeline (mask, stamp, limit, spool) and its delivery.
 //! - [`clock`], [`random`], [`host`]: time, chance and machine, passed in so that a run can be repeated.
@@ -15,6 +16,7 @@
 //! Nothing but [`clock`] reads a wall clock, and every wait is tokio's, so the same code runs in real
 //! time over TCP and on a paused clock over an in-process transport.
 
+pub mod artifacts;
 pub mod cli;
 pub mod client;
 pub mod clock;

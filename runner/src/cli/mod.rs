@@ -3,8 +3,10 @@
 //! - `options`: commands, their options, and how a command line is read.
 //! - `session`: what every command needs: configuration, system id, clients.
 //! - `register` with its `prompt`, `questions` and `template`; `verify`, `unregister`, `list`,
-//!   `reset_token`, `lint`, `run`, `run_single`, `service`, `completion`: the commands.
+//!   `reset_token`, `lint`, `run`, `run_single`, `service`, `completion`: the commands; `artifacts`: those
+//!   that only scripts of jobs call.
 
+mod artifacts;
 mod completion;
 mod lint;
 mod list;
@@ -106,7 +108,8 @@ fn dispatch(args: &[OsString], log: &Log) -> Result<(), Failure> {
         tracing::warn!("--cpuprofile: this runner writes no CPU profile");
     }
     let find = |name: &str| -> Result<&Command, Failure> {
-        let found = COMMANDS.iter().find(|command| command.name == name);
+        let mut all = COMMANDS.iter().chain(artifacts::COMMANDS);
+        let found = all.find(|command| command.name == name);
         found.ok_or_else(|| Failure::Fatal(format!("Command {name} not found.")))
     };
     if name == "help" || name == "h" {

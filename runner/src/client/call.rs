@@ -424,7 +424,7 @@ impl ApiClient {
 }
 
 /// The same for every request. Its characters are ASCII.
-static USER_AGENT: LazyLock<HeaderValue> = LazyLock::new(|| {
+pub(super) static USER_AGENT: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::from_str(&host::user_agent())
         .unwrap_or_else(|_| HeaderValue::from_static(host::NAME))
 });

@@ -54,6 +54,8 @@ pub struct ReqwestTransport {
     secure: Mutex<Option<Secure>>,
     /// For plain HTTP, which needs no certificates: loading the system's takes longer than a poll.
     plain: Mutex<Option<(Client, Instant)>>,
+    /// Whether answers may come compressed.
+    gzip: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +73,22 @@ impl ReqwestTransport {
             options,
             secure: Mutex::new(None),
             plain: Mutex::new(None),
+            gzip: true,
+        }
+    }
+
+    /// The same, but answers come as they are stored, and are not asked for compressed.
+    pub(super) fn without_gzip(mut self) -> Self {
+        self.gzip = false;
+        self
+    }
+
+    /// The current client, for requests whose bodies are streams. `plain`: for `http://`.
+    pub(super) fn client(&self, plain: bool) -> Result<Client, TransportError> {
+        if plain && !proxy_wants_tls() {
+            self.plain()
+        } else {
+            Ok(self.secure()?.client)
         }
     }
 
@@ -82,7 +100,7 @@ impl ReqwestTransport {
         {
             return Ok(client.clone());
         }
-        let client = build(plain_http_config())?;
+        let client = build(plain_http_config(), self.gzip)?;
         *plain = Some((client.clone(), Instant::now()));
         Ok(client)
     }
@@ -101,7 +119,7 @@ impl ReqwestTransport {
         }
         let (tls, config) = TlsState::load(&paths).map_err(|message| TransportError { message })?;
         let new = Secure {
-            client: build(Ok(config))?,
+            client: build(Ok(config), self.gzip)?,
             built: Instant::now(),
             modified,
             tls: Arc::new(tls),
@@ -179,10 +197,11 @@ fn modified(path: Option<&Path>) -> Option<SystemTime> {
     std::fs::metadata(path?).ok()?.modified().ok()
 }
 
-fn build(tls: Result<rustls::ClientConfig, String>) -> Result<Client, TransportError> {
+fn build(tls: Result<rustls::ClientConfig, String>, gzip: bool) -> Result<Client, TransportError> {
     let tls = tls.map_err(|message| TransportError { message })?;
     Client::builder()
         .http1_only()
+        .gzip(gzip)
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
@@ -196,7 +215,7 @@ fn build(tls: Result<rustls::ClientConfig, String>) -> Result<Client, TransportE
 }
 
 /// Text of an error with its causes, without URL (the caller names it, cleaned).
-fn describe(error: &reqwest::Error) -> TransportError {
+pub(super) fn describe(error: &reqwest::Error) -> TransportError {
     let mut message = String::new();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -96,8 +96,8 @@ flags! {
 }
 
 impl Flag {
-    /// Whether this runner acts on the flag. Those of executors, caches and artifacts that are not there
-    /// have no effect.
+    /// Whether this runner acts on the flag. Those of executors and caches that are not there have
+    /// no effect.
     pub fn has_effect(self) -> bool {
         matches!(
             self,
@@ -112,6 +112,7 @@ impl Flag {
                 | Flag::ScriptSections
                 | Flag::Timestamps
                 | Flag::UseAdaptiveRequestConcurrency
+                | Flag::UseDirectDownload
                 | Flag::UseDynamicTraceForceSendInterval
                 | Flag::UseExponentialBackoffStageRetry
                 | Flag::UseGitBundleUris
@@ -120,6 +121,7 @@ impl Flag {
                 | Flag::UseGitalyCorrelationId
                 | Flag::UseJobRouter
                 | Flag::UseLegacyBashEval
+                | Flag::UseParallelArtifactTransfer
         )
     }
 }

@@ -4,6 +4,8 @@ use crate::executor::{ManagerLines, StageOutput};
 
 /// The write side of a job's log, as the life of a job uses it (runner.md 9).
 pub trait LogSink: ManagerLines + fmt::Debug {
+    /// A line `WARNING: <text>` about an attempt that failed. The process log gets the error too.
+    fn attempt_failed(&self, text: &str, error: &dyn fmt::Display);
     /// The title line of a stage.
     fn title(&self, text: &str);
     /// Marks the start of a section.

@@ -39,6 +39,8 @@ pub struct JobRun {
 /// What of a `[[runners]]` entry concerns a job (runner.md 3.3).
 #[derive(Clone, Debug, Default)]
 pub struct JobConfig {
+    /// `id`; 0: not known.
+    pub id: i64,
     /// `name`.
     pub name: String,
     /// `url`.

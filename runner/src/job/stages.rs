@@ -12,7 +12,7 @@ use super::stop::{Cause, Phase, PhaseCell, Stop, limited};
 use super::timeouts::ScriptLimits;
 use crate::executor::{ExecutorError, Stage, StageCommand};
 use crate::git::GitContext;
-use crate::shell::{ConfigHooks, ScriptContext, stage_script};
+use crate::shell::{ConfigHooks, RunnerIdentity, ScriptContext, stage_script};
 
 /// Name of the step that runs after the others, whatever happened to them.
 const AFTER_SCRIPT: &str = "after_script";
@@ -128,11 +128,12 @@ impl Stages<'_> {
         let mut attempt = 1;
         loop {
             let result = self.stage(stage, None, stop).await;
-            if result.is_ok() || attempt >= attempts || stop.is_stopped() {
+            let Err(error) = &result else { return result };
+            if attempt >= attempts || stop.is_stopped() {
                 return result;
             }
             attempt += 1;
-            self.job.log.warningln("Retrying...");
+            self.job.log.attempt_failed("Retrying...", error);
             tokio::select! {
                 biased;
                 () = stop.token().cancelled() => return result,
@@ -351,6 +352,11 @@ impl Stages<'_> {
             },
             shell: &environment.shell,
             runner_command: &environment.runner_command,
+            runner: RunnerIdentity {
+                id: config.id,
+                name: &config.name,
+                executor: job.executor.name(),
+            },
             via: &environment.via,
             manager_host: &job.host.hostname,
         };

@@ -12,7 +12,7 @@ mod writer;
 pub use helpers::ScriptError;
 pub use quote::Quoting;
 pub use skeleton::Skeleton;
-pub use stages::{ConfigHooks, ScriptContext, stage_script};
+pub use stages::{ConfigHooks, RunnerIdentity, ScriptContext, stage_script};
 pub use writer::ScriptWriter;
 
 pub(crate) use quote::expanding;

@@ -24,10 +24,23 @@ pub struct ScriptContext<'a> {
     pub shell: &'a str,
     /// Name or path by which helper commands are called.
     pub runner_command: &'a str,
+    /// What provenance says of the runner.
+    pub runner: RunnerIdentity<'a>,
     /// Host that the job runs via, or empty.
     pub via: &'a str,
     /// Name of the manager's host.
     pub manager_host: &'a str,
+}
+
+/// Who runs a job (runner.md 12).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunnerIdentity<'a> {
+    /// Its id; 0: not known.
+    pub id: i64,
+    /// Its name.
+    pub name: &'a str,
+    /// The name of its executor.
+    pub executor: &'a str,
 }
 
 /// Scripts of the runner's entry that run in every job (runner.md 5.3).

@@ -220,6 +220,11 @@ impl ManagerLines for JobLog {
 }
 
 impl LogSink for JobLog {
+    fn attempt_failed(&self, text: &str, error: &dyn std::fmt::Display) {
+        tracing::warn!(%error, "{text}");
+        self.manager(&format!("{YELLOW}WARNING: {text}{RESET}\n"));
+    }
+
     fn title(&self, text: &str) {
         tracing::debug!("{CYAN}{text}{RESET}");
         self.manager(&format!("{RESET_CURRENT_LINE}{CYAN}{text}{RESET}{RESET}\n"));

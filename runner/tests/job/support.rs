@@ -66,6 +66,9 @@ impl ManagerLines for TestLog {
 }
 
 impl LogSink for TestLog {
+    fn attempt_failed(&self, text: &str, _: &dyn std::fmt::Display) {
+        self.add(&format!("WARNING: {text}"));
+    }
     fn title(&self, text: &str) {
         self.add(&format!("# {text}"));
     }

@@ -282,6 +282,7 @@ pub fn definition(id: i64, job: &JobFormat, gates: &Path) -> JobDefinition {
         script: job_plan::bash(job, id, gates),
         after_script: job_plan::bash_after(job),
         variables: variables.collect(),
+        artifacts: job.artifacts.clone(),
         payload_overrides: job.payload.clone(),
         ..default
     }

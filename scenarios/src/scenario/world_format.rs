@@ -146,6 +146,8 @@ pub struct JobFormat {
     pub retry: u8,
     /// Timeout.
     pub timeout: Option<Time>,
+    /// Files that it leaves, as the server keeps them.
+    pub artifacts: Option<mock_gitlab::world::definition::ArtifactsDefinition>,
     /// Members that replace those of the payload that the runner gets.
     pub payload: BTreeMap<String, serde_json::Value>,
 }

@@ -1,6 +1,7 @@
 //! What a command line and the environment gave.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::Value;
 
@@ -38,9 +39,32 @@ impl Given {
 
     /// Whole number, 0 if not given.
     pub(in crate::cli) fn integer(&self, name: &str) -> i64 {
+        self.integer_or(name, 0)
+    }
+
+    /// Whole number, `default` if not given.
+    pub(in crate::cli) fn integer_or(&self, name: &str, default: i64) -> i64 {
         match self.get(name) {
             Some(Value::Integer(number)) => *number,
-            _ => 0,
+            _ => default,
+        }
+    }
+
+    /// Duration, `default` if not given or negative.
+    pub(in crate::cli) fn duration_or(&self, name: &str, default: Duration) -> Duration {
+        match self.get(name) {
+            Some(Value::Duration(nanos)) => {
+                u64::try_from(*nanos).map_or(default, Duration::from_nanos)
+            }
+            _ => default,
+        }
+    }
+
+    /// Texts, none if not given.
+    pub(in crate::cli) fn list(&self, name: &str) -> Vec<String> {
+        match self.get(name) {
+            Some(Value::List(items)) => items.clone(),
+            _ => Vec::new(),
         }
     }
 

@@ -195,6 +195,7 @@ fn info(runner: &RunnerConfig, features: Features, default_shell: &str) -> Info 
 /// What of an entry concerns a job.
 pub(super) fn job_config(runner: &RunnerConfig) -> JobConfig {
     JobConfig {
+        id: runner.id,
         name: runner.name.clone(),
         url: runner.url.clone(),
         token: runner.token.clone(),
