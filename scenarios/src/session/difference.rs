@@ -38,6 +38,7 @@ impl Difference {
     }
 
     /// The same with context.
+    #[must_use]
     pub fn within(mut self, context: Vec<String>) -> Difference {
         self.context = context;
         self

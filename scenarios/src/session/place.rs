@@ -91,18 +91,15 @@ fn shift_times(text: &str, shift: SignedDuration) -> String {
             let end = at + rest[at..].find('Z')? + 1;
             let time: Timestamp = rest.get(start..end)?.parse().ok()?;
             let moved = time.checked_add(shift).ok()?;
-            (time > Timestamp::UNIX_EPOCH).then(|| (start, end, moved))
+            (time > Timestamp::UNIX_EPOCH).then_some((start, end, moved))
         });
-        match moved {
-            Some((start, end, time)) => {
-                out.push_str(&rest[..start]);
-                out.push_str(&time.to_string());
-                rest = &rest[end..];
-            }
-            None => {
-                out.push_str(&rest[..=at]);
-                rest = &rest[at + 1..];
-            }
+        if let Some((start, end, time)) = moved {
+            out.push_str(&rest[..start]);
+            out.push_str(&time.to_string());
+            rest = &rest[end..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = &rest[at + 1..];
         }
     }
     out.push_str(rest);
@@ -120,7 +117,8 @@ fn replace_port(text: &str, from: u16, to: u16) -> String {
         if after.starts_with(|c: char| c.is_ascii_digit()) {
             out.push_str(&from);
         } else {
-            out.push_str(&format!(":{to}"));
+            out.push(':');
+            out.push_str(&to.to_string());
         }
         rest = after;
     }

@@ -131,7 +131,7 @@ mod tests {
         let ours = "<time> 01O HTTP/1.1 200 OK\r\n<time> 01O content-length: 6\r\n\
             <time> 01O date: Mon, 30 Nov 2026 23:32:23 GMT\r\n<time> 01O \r\n<time> 01O a: b\n";
         assert_eq!(plain(go), plain(ours));
-        assert_ne!(plain(go), plain(&ours.replace("6", "7")));
+        assert_ne!(plain(go), plain(&ours.replace('6', "7")));
         assert!(plain(go).ends_with("<time> 01O a: b\n"));
     }
 

@@ -94,7 +94,7 @@ impl Stream {
 }
 
 /// How a recorded patch was answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PatchRule {
     /// As its range deserves: 202 if it starts where the log ends, else 416.
     ByRange,
@@ -237,7 +237,7 @@ mod tests {
 
     fn rules(script: &Script) -> Vec<PatchRule> {
         let rules = script.patches[&7].iter();
-        rules.map(|patch| patch.rule.clone()).collect()
+        rules.map(|patch| patch.rule).collect()
     }
 
     /// The patches of the recording `trace-416`: the second 416 follows from the range, the first does

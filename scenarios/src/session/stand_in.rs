@@ -296,7 +296,7 @@ impl StandIn {
         }
         if let Stream::Patch(job) = stream {
             let patch = self.script.patches[job].get(index);
-            let rule = patch.map_or(PatchRule::ByRange, |patch| patch.rule.clone());
+            let rule = patch.map_or(PatchRule::ByRange, |patch| patch.rule);
             return Ok(self.patch(*job, rule, start, exchange, body));
         }
         if let Some(job) = self.script.redirected.get(stream) {
