@@ -4,6 +4,7 @@
 //! - [`serve`], [`client`]: servers in processes of their own, and who hits them; [`fleet`]: runners in
 //!   virtual time.
 //! - [`job_stream`]: a manager that takes one job after the other.
+//! - [`runner`]: a whole runner in a process of its own, and the server that it polls.
 //! - [`process`]: memory and CPU time of a process, as Linux tells them.
 //! - [`figures`]: the table that `cargo run --release -p benches` prints.
 //!
@@ -16,4 +17,5 @@ pub mod fleet;
 pub mod job_stream;
 pub mod load;
 pub mod process;
+pub mod runner;
 pub mod serve;

@@ -13,13 +13,13 @@ use crate::load::LoadError;
 use crate::process::{cpu_time, own_resident_bytes};
 
 /// Input of one measurement.
-const INPUT_BYTES: usize = 300_000_000;
+pub(super) const INPUT_BYTES: usize = 300_000_000;
 
 /// One write of a shell's output, as a pipe gives it.
-const WRITE_BYTES: usize = 64 * 1024;
+pub(super) const WRITE_BYTES: usize = 64 * 1024;
 
 /// Lines of 50 bytes with their newline.
-const LINE_BYTES: usize = 50;
+pub(super) const LINE_BYTES: usize = 50;
 
 /// Megabytes per CPU second that a whole runner must take; the pipeline alone must be faster.
 const PLAIN_MIN: f64 = 600.0;
@@ -33,13 +33,10 @@ const RESIDENT_MAX: u64 = 32 * 1024 * 1024;
 /// 300 MB in 50-byte lines with timestamps, without and with a hundred masked phrases.
 pub(super) fn pipeline() -> Result<Vec<Figure>, LoadError> {
     let none: Vec<String> = Vec::new();
-    let hundred: Vec<String> = (0..100)
-        .map(|number| format!("s3cr3t-{:016x}", number * 7919))
-        .collect();
     let mut figures = Vec::new();
     for (what, phrases, least) in [
         ("no masked phrases", none, PLAIN_MIN),
-        ("100 masked phrases", hundred, MASKED_MIN),
+        ("100 masked phrases", phrases(100), MASKED_MIN),
     ] {
         let Some(cpu) = cpu_of_a_log(&phrases)? else {
             return Ok(Vec::new());
@@ -93,8 +90,15 @@ fn cpu_of_a_log(phrases: &[String]) -> Result<Option<Duration>, LoadError> {
         .map(|(before, after)| after.saturating_sub(before)))
 }
 
+/// Phrases to mask, none of which is in [`lines`].
+pub(super) fn phrases(count: u64) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("s3cr3t-{:016x}", number * 7919))
+        .collect()
+}
+
 /// Lines of 50 bytes, all different.
-fn lines(count: usize) -> Vec<u8> {
+pub(super) fn lines(count: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(count * LINE_BYTES);
     for number in 0..count {
         let line = format!(

@@ -3,6 +3,7 @@
 mod flat;
 mod http;
 mod log;
+mod runner;
 mod table;
 mod virtual_time;
 mod wire;
@@ -74,6 +75,26 @@ pub const GROUPS: &[Group] = &[
     Group {
         name: "long-log",
         measure: flat::log,
+    },
+    Group {
+        name: "runner-start",
+        measure: runner::first_poll,
+    },
+    Group {
+        name: "runner-idle",
+        measure: runner::memory,
+    },
+    Group {
+        name: "runner-job",
+        measure: runner::one,
+    },
+    Group {
+        name: "runner-many",
+        measure: runner::many,
+    },
+    Group {
+        name: "runner-log",
+        measure: runner::logs,
     },
 ];
 
