@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -61,6 +62,8 @@ struct Shared {
     /// Locked before `store`, never after it.
     manager: Mutex<Option<Pipeline>>,
     store: Mutex<Store>,
+    /// The store takes nothing more, so nobody need make it.
+    full: AtomicBool,
 }
 
 impl fmt::Debug for JobLog {
@@ -82,7 +85,11 @@ impl Shared {
 
     fn store(&self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            locked(&self.store).write(bytes);
+            let mut store = locked(&self.store);
+            store.write(bytes);
+            if store.is_full() {
+                self.full.store(true, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -96,6 +103,7 @@ impl JobLog {
             clock,
             manager: Mutex::new(None),
             store,
+            full: AtomicBool::new(false),
         };
         *locked(&shared.manager) = Some(shared.pipeline(MANAGER, Kind::Out));
         JobLog {
@@ -270,6 +278,9 @@ impl fmt::Debug for LogStream {
 impl LogStream {
     /// Takes bytes, in order.
     pub fn write(&mut self, bytes: &[u8]) {
+        if self.shared.full.load(Ordering::Relaxed) {
+            return;
+        }
         let clock = &self.shared.clock;
         let bytes = self.pipeline.write(bytes, || clock.now());
         self.shared.store(bytes);

@@ -6,7 +6,7 @@ pub(super) enum Passed<'a> {
     /// A piece, then the notice; from now on nothing.
     Cut {
         /// The piece.
-        head: &'a str,
+        head: &'a [u8],
         /// Text that ends the log.
         notice: String,
     },
@@ -36,8 +36,8 @@ impl Limit {
         self.reached
     }
 
-    /// Judges `text`.
-    pub(super) fn pass<'a>(&mut self, text: &'a str) -> Passed<'a> {
+    /// Judges `text`, which is valid UTF-8 and is cut only between characters.
+    pub(super) fn pass<'a>(&mut self, text: &'a [u8]) -> Passed<'a> {
         if self.reached {
             return Passed::Nothing;
         }
@@ -47,7 +47,11 @@ impl Limit {
             return Passed::All;
         }
         self.reached = true;
-        let head = &text[..text.floor_char_boundary(room as usize)];
+        let mut end = text.len().min(room as usize);
+        while text.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+            end -= 1;
+        }
+        let head = &text[..end];
         let notice = format!(
             "\n\u{1b}[33;1mJob's log exceeded limit of {} bytes.\n\
              Job execution will continue but no more output will be collected.\u{1b}[0;m\n",
@@ -64,18 +68,18 @@ mod tests {
     /// Everything that passes of `writes`.
     fn limited(limit: u64, writes: &[&str]) -> String {
         let mut state = Limit::new(limit);
-        let mut seen = String::new();
+        let mut seen = Vec::new();
         for write in writes {
-            match state.pass(write) {
-                Passed::All => seen.push_str(write),
+            match state.pass(write.as_bytes()) {
+                Passed::All => seen.extend_from_slice(write.as_bytes()),
                 Passed::Cut { head, notice } => {
-                    seen.push_str(head);
-                    seen.push_str(&notice);
+                    seen.extend_from_slice(head);
+                    seen.extend_from_slice(notice.as_bytes());
                 }
                 Passed::Nothing => assert!(state.is_reached()),
             }
         }
-        seen
+        String::from_utf8(seen).expect("cut between characters")
     }
 
     /// Proves RUN-LOG-09.

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
@@ -47,8 +47,15 @@ impl Spool {
     pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         match &self.0 {
             Kind::File(file) => {
-                let mut bytes = vec![0; length];
-                file.read_exact_at(&mut bytes, offset)?;
+                // The position is nobody else's: bytes are written at an offset. Read this way, the memory
+                // need not be cleared first.
+                let mut bytes = Vec::with_capacity(length);
+                let mut file: &File = file;
+                file.seek(SeekFrom::Start(offset))?;
+                file.take(length as u64).read_to_end(&mut bytes)?;
+                if bytes.len() < length {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
                 Ok(bytes.into())
             }
             Kind::Memory(memory) => {

@@ -52,11 +52,9 @@ impl Stamps {
         }
         self.set_time(now);
         let mut from = 0;
-        let lines = memchr::memchr_iter(b'\n', input);
-        // Room for every line at once, and for one that is broken off.
-        let headers = (lines.clone().count() + 1) * HEADER_BYTES;
-        out.reserve(self.pending.len() + input.len() + headers + 1);
-        for newline in lines {
+        // Enough for lines of common length; shorter ones make `out` grow, which its next use finds done.
+        out.reserve(self.pending.len() + input.len() * 2 + HEADER_BYTES + 1);
+        for newline in memchr::memchr_iter(b'\n', input) {
             if from == 0 {
                 self.begin(out);
                 self.continues = false;

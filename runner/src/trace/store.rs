@@ -54,9 +54,14 @@ impl Store {
         }
     }
 
+    /// Whether nothing that comes is kept any more.
+    pub(super) fn is_full(&self) -> bool {
+        self.tail.limit.is_reached() || self.tail.failed
+    }
+
     /// Takes bytes of any stream.
     pub(super) fn write(&mut self, bytes: &[u8]) {
-        if self.tail.limit.is_reached() || self.tail.failed {
+        if self.is_full() {
             return;
         }
         let Store { utf8, tail } = self;
@@ -92,11 +97,11 @@ impl Store {
 }
 
 impl Tail {
-    fn accept(&mut self, text: &str) {
+    fn accept(&mut self, text: &[u8]) {
         match self.limit.pass(text) {
-            Passed::All => self.append(text.as_bytes()),
+            Passed::All => self.append(text),
             Passed::Cut { head, notice } => {
-                self.append(head.as_bytes());
+                self.append(head);
                 self.append(notice.as_bytes());
             }
             Passed::Nothing => {}

@@ -1,5 +1,5 @@
 /// U+FFFD, as each byte of an invalid sequence becomes (RUN-LOG-10).
-const REPLACEMENT: &str = "\u{fffd}";
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 
 /// Turns bytes into valid UTF-8. Sequences split over writes are joined.
 #[derive(Debug, Default)]
@@ -9,8 +9,8 @@ pub(super) struct Utf8Repair {
 }
 
 impl Utf8Repair {
-    /// Passes `input` on, repaired.
-    pub(super) fn write(&mut self, input: &[u8], out: &mut impl FnMut(&str)) {
+    /// Passes `input` on, repaired: `out` gets valid UTF-8.
+    pub(super) fn write(&mut self, input: &[u8], out: &mut impl FnMut(&[u8])) {
         if self.pending.is_empty() {
             self.scan(input, out);
             return;
@@ -29,25 +29,26 @@ impl Utf8Repair {
     }
 
     /// The input is over: an open sequence is invalid.
-    pub(super) fn close(&mut self, out: &mut impl FnMut(&str)) {
+    pub(super) fn close(&mut self, out: &mut impl FnMut(&[u8])) {
         for _ in 0..self.pending.len() {
             out(REPLACEMENT);
         }
         self.pending.clear();
     }
 
-    fn scan(&mut self, input: &[u8], out: &mut impl FnMut(&str)) {
-        // Nearly all output is valid, and to see that is much faster than to go through it in chunks.
-        if let Ok(text) = std::str::from_utf8(input) {
-            if !text.is_empty() {
-                out(text);
+    fn scan(&mut self, input: &[u8], out: &mut impl FnMut(&[u8])) {
+        // Nearly all output is ASCII, or valid at least, and to see that is much faster than to go through
+        // it in chunks.
+        if input.is_ascii() || std::str::from_utf8(input).is_ok() {
+            if !input.is_empty() {
+                out(input);
             }
             return;
         }
         let mut done = 0;
         for chunk in input.utf8_chunks() {
             if !chunk.valid().is_empty() {
-                out(chunk.valid());
+                out(chunk.valid().as_bytes());
             }
             let invalid = chunk.invalid();
             done += chunk.valid().len() + invalid.len();
@@ -74,7 +75,7 @@ mod tests {
     fn repaired(writes: &[&[u8]]) -> Vec<u8> {
         let mut repair = Utf8Repair::default();
         let mut seen = Vec::new();
-        let mut out = |text: &str| seen.extend_from_slice(text.as_bytes());
+        let mut out = |text: &[u8]| seen.extend_from_slice(text);
         for write in writes {
             repair.write(write, &mut out);
         }
