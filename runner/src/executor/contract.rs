@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ExecutorError, Stage, StageOutput, Terminal};
+use super::{ExecutorError, PlainWork, Stage, StageOutput, Terminal};
 use crate::client::transport::BoxFuture;
 
 /// Lines of the manager in a job's log, for executors.
@@ -52,6 +52,8 @@ pub struct StageCommand {
     pub stage: Stage,
     /// Its script, for the shell of the environment.
     pub script: String,
+    /// What the script comes to, if it is next to nothing; an executor need not know it.
+    pub plain: Option<PlainWork>,
 }
 
 /// Runs the stages of one job.

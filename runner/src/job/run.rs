@@ -1,6 +1,6 @@
 //! The whole life of a job (runner.md 5.1).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use protocol::FailureReason;
@@ -191,9 +191,24 @@ struct Plan {
 pub(super) struct Ready {
     pub(super) environment: Environment,
     pub(super) directories: Directories,
-    pub(super) variables: Variables,
+    variables: Variables,
+    /// `variables` expanded, once somebody wanted them.
+    expanded: OnceLock<Variables>,
     pub(super) settings: Settings,
     pub(super) get_sources_limit: Option<Duration>,
+}
+
+impl Ready {
+    /// The variables as they are now, expanded.
+    pub(super) fn variables(&self) -> &Variables {
+        self.expanded.get_or_init(|| self.variables.expanded())
+    }
+
+    /// Sets a variable of the runner's own.
+    pub(super) fn set_variable(&mut self, key: &str, value: &str) {
+        self.variables.set_internal(key, value);
+        self.expanded = OnceLock::new();
+    }
 }
 
 impl Plan {
@@ -231,14 +246,31 @@ impl Plan {
         let settings = read(&variables, warnings);
         directories = environment::directories(&input, &settings, &variables)?;
         let variables = environment::variables(&input, &directories);
-        let settings = read(&variables.expanded(), &mut Vec::new());
+        let expanded = variables.expanded();
+        let settings = read(&expanded, &mut Vec::new());
         Ok(Ready {
             directories,
             variables,
+            expanded: expanded.into(),
             settings,
             environment,
             get_sources_limit: None,
         })
+    }
+}
+
+impl Plan {
+    /// [`Plan::ready`] without its warnings; what is known already stays while the environment does.
+    fn ready_again(
+        &self,
+        job: &JobRun,
+        environment: Environment,
+        known: Option<Ready>,
+    ) -> Result<Ready, ExecutorError> {
+        match known {
+            Some(ready) if ready.environment == environment => Ok(ready),
+            _ => self.ready(job, environment, &mut Vec::new()),
+        }
     }
 }
 
@@ -251,9 +283,9 @@ async fn prepare(
 ) -> Result<Ready, JobFailure> {
     let log = Arc::clone(&job.log);
     let mut warnings = Vec::new();
-    // Only for the warnings: directories may not be known yet.
+    // Directories may not be known yet, so an error here need not mean anything.
     let environment = job.executor.environment();
-    let _ = plan.ready(job, environment, &mut warnings);
+    let early = plan.ready(job, environment, &mut warnings).ok();
     warnings.extend(flag_warnings);
     let limit = |name, configured, warnings: &mut Vec<String>| {
         timeouts::stage_limit(name, configured, plan.timeout, warnings)
@@ -272,7 +304,7 @@ async fn prepare(
     let prepared = limited(
         prepare_limit,
         || stop.stop(Cause::PrepareTimeout(prepare_limit.unwrap_or_default())),
-        prepare_attempts(job, plan, stop),
+        prepare_attempts(job, plan, stop, early),
     )
     .await;
     log.section_end("prepare_executor");
@@ -286,11 +318,12 @@ async fn prepare(
     }
 }
 
-/// Up to three attempts to prepare (RUN-JOB-06).
+/// Up to three attempts to prepare (RUN-JOB-06). `known` was worked out before the first.
 async fn prepare_attempts(
     job: &mut JobRun,
     plan: &Plan,
     stop: &Stop,
+    mut known: Option<Ready>,
 ) -> Result<Ready, ExecutorError> {
     let log = Arc::clone(&job.log);
     let mut last = ExecutorError::stopped();
@@ -298,7 +331,7 @@ async fn prepare_attempts(
         let environment = job.executor.environment();
         if environment.builds_dir.is_some() {
             // Directories that are not allowed must not be prepared.
-            plan.ready(job, environment, &mut Vec::new())?;
+            known = Some(plan.ready_again(job, environment, known)?);
         }
         let prepared = job.executor.prepare(log.as_ref(), stop.token()).await;
         if prepared.is_err() {
@@ -308,7 +341,7 @@ async fn prepare_attempts(
         match prepared {
             Ok(()) => {
                 let environment = job.executor.environment();
-                return plan.ready(job, environment, &mut Vec::new());
+                return plan.ready_again(job, environment, known);
             }
             Err(error) if error.kind != ErrorKind::System || stop.is_stopped() => {
                 return Err(error);

@@ -12,7 +12,7 @@ use super::stop::{Cause, Phase, PhaseCell, Stop, limited};
 use super::timeouts::ScriptLimits;
 use crate::executor::{ExecutorError, Stage, StageCommand};
 use crate::git::GitContext;
-use crate::shell::{ConfigHooks, RunnerIdentity, ScriptContext, stage_script};
+use crate::shell::{ConfigHooks, RunnerIdentity, ScriptContext, plain_work, stage_script};
 
 /// Name of the step that runs after the others, whatever happened to them.
 const AFTER_SCRIPT: &str = "after_script";
@@ -102,7 +102,7 @@ impl Stages<'_> {
     }
 
     fn set_status(&mut self, status: &str) {
-        self.ready.variables.set_internal("CI_JOB_STATUS", status);
+        self.ready.set_variable("CI_JOB_STATUS", status);
     }
 
     /// Sources, caches and artifacts.
@@ -216,7 +216,7 @@ impl Stages<'_> {
     }
 
     fn script_limits(&self) -> ScriptLimits {
-        let variables = self.ready.variables.expanded();
+        let variables = self.ready.variables();
         let remaining = self.deadline.saturating_duration_since(Instant::now());
         let mut warnings = Vec::new();
         let limits = ScriptLimits::read(|name| variables.get(name), remaining, &mut warnings);
@@ -285,18 +285,13 @@ impl Stages<'_> {
         if until.is_stopped() {
             return Err(ExecutorError::stopped());
         }
-        let script = self.script(stage, step)?;
-        let Some(script) = script else {
+        let Some(command) = self.command(stage, step)? else {
             return Ok(());
         };
         let log = std::sync::Arc::clone(&self.job.log);
         let name = stage.name();
         log.section_start(&name);
         log.title(&stage.title());
-        let command = StageCommand {
-            stage: stage.clone(),
-            script,
-        };
         let output = log.stage_output();
         let result = self
             .job
@@ -315,16 +310,20 @@ impl Stages<'_> {
         result
     }
 
-    /// The script of a stage, made from the variables as they are now.
-    fn script(&self, stage: &Stage, step: Option<&Step>) -> Result<Option<String>, ExecutorError> {
+    /// A stage with its script, made from the variables as they are now. `None`: there is nothing to do.
+    fn command(
+        &self,
+        stage: &Stage,
+        step: Option<&Step>,
+    ) -> Result<Option<StageCommand>, ExecutorError> {
         let (job, ready) = (&*self.job, &*self.ready);
         let (config, environment) = (&job.config, &ready.environment);
-        let variables = ready.variables.expanded();
+        let variables = ready.variables();
         let git_info = job.payload.git_info.get();
         let project_path = variables.get("CI_PROJECT_PATH");
         let context = ScriptContext {
             payload: &job.payload,
-            variables: &variables,
+            variables,
             git: GitContext {
                 info: &git_info,
                 settings: &ready.settings,
@@ -360,7 +359,12 @@ impl Stages<'_> {
             via: &environment.via,
             manager_host: &job.host.hostname,
         };
-        stage_script(stage, step, &context)
-            .map_err(|error| ExecutorError::system(error.to_string()))
+        let script = stage_script(stage, step, &context)
+            .map_err(|error| ExecutorError::system(error.to_string()))?;
+        Ok(script.map(|script| StageCommand {
+            stage: stage.clone(),
+            script,
+            plain: plain_work(stage, &context),
+        }))
     }
 }

@@ -117,7 +117,7 @@ impl Variables {
             .iter()
             .map(|variable| {
                 let mut variable = variable.clone();
-                if !variable.raw {
+                if !variable.raw && variable.value.contains('$') {
                     variable.value = self.expand(&variable.value);
                 }
                 variable

@@ -4,7 +4,7 @@ use protocol::JobPayload;
 use protocol::job_payload::Step;
 
 use super::helpers::{self, ScriptError};
-use super::{Quoting, ScriptWriter, Skeleton};
+use super::{Quoting, ScriptWriter, Skeleton, plain};
 use crate::executor::Stage;
 use crate::git::{self, GitContext};
 use crate::job::{Flag, GitStrategy, Variables};
@@ -95,12 +95,13 @@ pub fn stage_script(
         xtrace: context.git.settings.debug_trace,
         legacy_eval: flags.is_on(Flag::UseLegacyBashEval),
         quoting,
+        own: *stage == Stage::PrepareScript,
     };
     Ok(Some(skeleton.wrap(context.shell, &script.into_body())))
 }
 
 /// File that carries variables to later stages (RUN-VAR-06).
-fn env_file(context: &ScriptContext<'_>) -> String {
+pub(super) fn env_file(context: &ScriptContext<'_>) -> String {
     format!("{}/gitlab_runner_env", context.git.directories.temp)
 }
 
@@ -117,9 +118,27 @@ fn prepare(script: &mut ScriptWriter, context: &ScriptContext<'_>) -> bool {
         let via = super::expanding(context.manager_host);
         script.line(&format!("echo \"Running on $(hostname) via \"{via}\"...\""));
     }
-    script.remove_file(&env_file(context));
-    script.remove_file(&format!("{}/masking.db", context.git.directories.temp));
+    script.remove_files(&between_stages(context));
+    if plain::work(&Stage::GetSources, context).is_some() {
+        // What fails here fails again in the shell of `get_sources`, which then says so.
+        let [temp, project] = [
+            &context.git.directories.temp,
+            &context.git.directories.project,
+        ]
+        .map(|path| super::expanding(path));
+        script.line(&format!(
+            "[ -d {temp} ] && [ -d {project} ] || mkdir -p {temp} {project} 2>/dev/null || true"
+        ));
+        let file = super::expanding(&env_file(context));
+        script.line(&format!("{{ : >> {file}; }} 2>/dev/null || true"));
+    }
     true
+}
+
+/// Files by which stages of a job speak to each other.
+fn between_stages(context: &ScriptContext<'_>) -> [String; 2] {
+    let masks = format!("{}/masking.db", context.git.directories.temp);
+    [env_file(context), masks]
 }
 
 /// The variables of the job, the file variables as files, and what earlier stages left in `GITLAB_ENV`.
@@ -278,20 +297,24 @@ fn section_title(script: &mut ScriptWriter, name: &str, command: &str) {
 fn cleanup(script: &mut ScriptWriter, context: &ScriptContext<'_>) -> bool {
     exports(script, context, false);
     git::reject_credentials(script, &context.git);
-    script.remove_file(&env_file(context));
-    script.remove_file(&format!("{}/masking.db", context.git.directories.temp));
-    script.remove_file(&context.git.ext_config());
-    script.remove_file(&context.git.global_config());
-    for variable in context.variables.iter().filter(|variable| variable.file) {
-        script.remove_file(&context.variables.file_path(&variable.key));
-    }
+    let files = left_by_job(context);
+    script.remove_files(&files);
     git::cleanup(script, &context.git);
     script.remove_file(&owner_file(&context.git.directories.builds));
     true
 }
 
+/// Files of the runner's own that a job leaves.
+pub(super) fn left_by_job(context: &ScriptContext<'_>) -> Vec<String> {
+    let mut files = between_stages(context).to_vec();
+    files.extend([context.git.ext_config(), context.git.global_config()]);
+    let file_variables = context.variables.iter().filter(|variable| variable.file);
+    files.extend(file_variables.map(|variable| context.variables.file_path(&variable.key)));
+    files
+}
+
 /// File whose owner all sources are to have, which an executor may leave in the builds directory.
-fn owner_file(builds: &str) -> String {
+pub(super) fn owner_file(builds: &str) -> String {
     format!("{builds}/.gitlab-build-uid-gid")
 }
 

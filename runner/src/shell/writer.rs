@@ -192,6 +192,25 @@ impl ScriptWriter {
         self.exit_check();
     }
 
+    /// Deletes these files where they are there, by one program.
+    pub fn remove_files(&mut self, paths: &[String]) {
+        if self.traced {
+            for path in paths {
+                self.remove_file(path);
+            }
+            return;
+        }
+        self.line("set --");
+        for path in paths {
+            let path = expanding(path);
+            self.line(&format!(
+                "[ ! -e {path} ] && [ ! -L {path} ] || set -- \"$@\" {path}"
+            ));
+        }
+        self.line("[ $# -eq 0 ] || rm -f \"$@\"");
+        self.exit_check();
+    }
+
     /// Deletes a directory and all in it if it is there.
     pub fn remove_dir(&mut self, path: &str) {
         let path = expanding(path);

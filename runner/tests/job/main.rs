@@ -5,6 +5,7 @@ mod git;
 mod hooks;
 mod inputs;
 mod order;
+mod plain;
 mod processes;
 mod shell;
 mod stops;

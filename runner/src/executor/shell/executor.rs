@@ -3,12 +3,13 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::heard::Heard;
 use super::process;
 use super::terminal::ShellTerminal;
 use super::watchdog::Watchdog;
 use crate::client::transport::BoxFuture;
 use crate::executor::{
-    Environment, Executor, ExecutorError, ManagerLines, StageCommand, StageOutput, Terminal,
+    Environment, Executor, ExecutorError, ManagerLines, Stage, StageCommand, StageOutput, Terminal,
 };
 
 /// Configuration of a shell executor.
@@ -34,6 +35,8 @@ pub struct ShellExecutor {
     options: ShellOptions,
     watchdog: Watchdog,
     program: Option<Vec<String>>,
+    /// The shell of `prepare_script` said its one line and nothing else: no profile speaks in the log.
+    silent_profile: bool,
 }
 
 impl ShellExecutor {
@@ -43,6 +46,7 @@ impl ShellExecutor {
             options,
             watchdog,
             program: None,
+            silent_profile: false,
         }
     }
 
@@ -142,8 +146,23 @@ impl Executor for ShellExecutor {
         cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<(), ExecutorError>> {
         Box::pin(async move {
+            let mut output = output;
+            if self.silent_profile
+                && let Some(work) = &command.plain
+                && work.carry_out(&mut output)
+            {
+                return Ok(());
+            }
             let program = self.command_line();
-            process::run(
+            let prepares = command.stage == Stage::PrepareScript && self.options.user.is_empty();
+            let heard = if prepares {
+                let (listening, heard) = Heard::listen(output);
+                output = listening;
+                Some(heard)
+            } else {
+                None
+            };
+            let result = process::run(
                 &program,
                 &command.script,
                 output,
@@ -152,7 +171,11 @@ impl Executor for ShellExecutor {
                 cancel,
                 process::PATIENCE,
             )
-            .await
+            .await;
+            if let Some(heard) = heard {
+                self.silent_profile = result.is_ok() && heard.is_one_line();
+            }
+            result
         })
     }
 

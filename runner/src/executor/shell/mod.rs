@@ -5,6 +5,7 @@
 //! - [`Watchdog`]: kills the process groups that are left when the manager itself dies.
 
 mod executor;
+mod heard;
 mod process;
 mod signal_name;
 mod terminal;

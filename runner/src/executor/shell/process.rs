@@ -1,5 +1,6 @@
 //! One shell process from start to end (runner.md 5.2, RUN-JOB-26, RUN-JOB-27, RUN-JOB-28).
 
+use std::cell::RefCell;
 use std::io::{Seek as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
@@ -8,7 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,12 @@ pub(super) const PATIENCE: Patience = Patience {
     force: Duration::from_secs(10),
 };
 /// Most bytes of one read.
-const READ_BYTES: usize = 32 * 1024;
+const READ_BYTES: usize = 256 * 1024;
+/// What fits in a pipe as it is made.
+const PIPE_BYTES: usize = 64 * 1024;
+/// What shall fit in the pipe of a job that writes much.
+#[cfg(target_os = "linux")]
+const LARGE_PIPE_BYTES: i32 = 256 * 1024;
 
 /// Runs `program` with `script` on its standard input until it has ended and nobody holds its output
 /// any more.
@@ -57,20 +63,22 @@ pub(super) async fn run(
         .write_all(script.as_bytes())
         .and_then(|()| input.rewind())
         .map_err(|error| failed(&error))?;
-    let mut child = Command::new(name)
+    let mut command = Command::new(name);
+    command
         .args(arguments)
         .stdin(Stdio::from(input))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
+        .process_group(0);
+    let (out, err) = pipes(&mut command).map_err(|error| failed(&error))?;
+    let mut child = command
         .spawn()
         .map_err(|error| failed(&format_args!("{name}: {error}")))?;
+    // It holds the writing ends of the pipes.
+    drop(command);
     let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
         return Err(failed(&"no process id"));
     };
     let group = watchdog.watch(id);
 
-    let (out, err) = (child.stdout.take(), child.stderr.take());
     let ended = async {
         let copy_out = copy(out, output.out.as_mut());
         let copy_err = copy(err, output.err.as_mut());
@@ -101,14 +109,57 @@ pub(super) async fn run(
     judge(status.map_err(|error| ExecutorError::system(error.to_string()))?)
 }
 
+/// Gives the command pipes for its output; their reading ends.
+fn pipes(command: &mut Command) -> std::io::Result<(Receiver, Receiver)> {
+    let (out, out_writer) = std::io::pipe()?;
+    let (err, err_writer) = std::io::pipe()?;
+    command.stdout(out_writer).stderr(err_writer);
+    Ok((
+        Receiver::from_owned_fd(out.into())?,
+        Receiver::from_owned_fd(err.into())?,
+    ))
+}
+
+thread_local! {
+    /// What was just read. One for each thread: hundreds of jobs that wait need no memory for it.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Copies one stream until its end. A read error ends it like its end does.
-async fn copy(stream: Option<impl AsyncRead + Unpin>, sink: &mut dyn OutputSink) {
-    let Some(mut stream) = stream else { return };
-    let mut buffer = vec![0; READ_BYTES];
-    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        sink.write(&buffer[..length]);
+async fn copy(mut stream: Receiver, sink: &mut dyn OutputSink) {
+    let mut is_large = false;
+    while stream.readable().await.is_ok() {
+        let read = BUFFER.with_borrow_mut(|buffer| {
+            buffer.resize(READ_BYTES, 0);
+            let read = stream.try_read(buffer);
+            if let Ok(length @ 1..) = read {
+                sink.write(&buffer[..length]);
+            }
+            read
+        });
+        match read {
+            Ok(0) => return,
+            Ok(length) if length >= PIPE_BYTES && !is_large => {
+                is_large = true;
+                enlarge(&mut stream);
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+            // A job that writes without end must not keep others, or its own end, from their turn.
+            _ => tokio::task::consume_budget().await,
+        }
     }
 }
+
+/// Lets more wait in a pipe that was found full. Where the system does not want that, it stays as it is.
+#[cfg(target_os = "linux")]
+fn enlarge(stream: &mut Receiver) {
+    use nix::fcntl::{FcntlArg, fcntl};
+
+    let _ = fcntl(&*stream, FcntlArg::F_SETPIPE_SZ(LARGE_PIPE_BYTES));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn enlarge(_: &mut Receiver) {}
 
 /// SIGTERM to the whole group; if that fails, SIGKILL at once.
 fn terminate(group: i32, lines: &dyn ManagerLines) {

@@ -28,7 +28,7 @@ done
 unnamed() {
   ls -l /proc/[0-9]*/fd/0 2>/dev/null | while read -r line; do
     case $line in
-      *" -> "*/"$1"*) id=${line#*/proc/}; echo "${id%%/*}" ;;
+      *" -> "*[/:]"$1"*) id=${line#*/proc/}; echo "${id%%/*}" ;;
     esac
   done
 }
@@ -88,8 +88,7 @@ impl Watchdog {
             *inner = start(&self.mark);
         }
         drop(inner);
-        let file = tempfile::Builder::new().prefix(&*self.mark).tempfile()?;
-        Ok(file.into_file())
+        nameless_file(&self.mark)
     }
 
     /// Watches the group `id` until the guard is dropped.
@@ -126,6 +125,27 @@ impl Watchdog {
             *inner = None;
         }
     }
+}
+
+/// In memory: to make a file on disk costs as much as to start a process.
+#[cfg(target_os = "linux")]
+fn nameless_file(mark: &str) -> io::Result<File> {
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+
+    match memfd_create(mark, MFdFlags::MFD_CLOEXEC) {
+        Ok(file) => Ok(file.into()),
+        Err(_) => file_on_disk(mark),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nameless_file(mark: &str) -> io::Result<File> {
+    file_on_disk(mark)
+}
+
+fn file_on_disk(mark: &str) -> io::Result<File> {
+    let file = tempfile::Builder::new().prefix(mark).tempfile()?;
+    Ok(file.into_file())
 }
 
 fn start(mark: &str) -> Option<Running> {
