@@ -20,6 +20,8 @@ use crate::load::LoadError;
 
 /// Name of the program.
 const PROGRAM: &str = "gitlab-runner";
+/// How it is made.
+const HOW_TO_BUILD: &str = "cargo build --release -p runner";
 /// Longest wait for anything.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Pause between two looks at the server's world.
@@ -315,36 +317,34 @@ impl Drop for RunnerProcess {
     }
 }
 
-/// The program beside this one. Under `cargo run` it is built first, so that an old one is not measured.
-fn program() -> Result<PathBuf, LoadError> {
-    static PROGRAM_PATH: std::sync::OnceLock<Result<PathBuf, String>> = std::sync::OnceLock::new();
-    let found = PROGRAM_PATH.get_or_init(|| find_program().map_err(|error| error.to_string()));
-    Ok(found.clone()?)
+/// Builds the program, so that an old one is not measured. Without cargo, which says where it is when it
+/// runs this program, the one that is there is taken.
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn build_program() -> Result<(), LoadError> {
+    let Some(cargo) = std::env::var_os("CARGO").filter(|_| !cfg!(debug_assertions)) else {
+        return Ok(());
+    };
+    let built = Command::new(cargo)
+        .args(["build", "--release", "-p", "runner", "--bin", PROGRAM])
+        .status()?;
+    if built.success() {
+        Ok(())
+    } else {
+        Err(format!("{HOW_TO_BUILD} failed").into())
+    }
 }
 
-fn find_program() -> Result<PathBuf, LoadError> {
-    let folder = std::env::current_exe()?;
-    let folder = folder.parent().ok_or("this program is in no folder")?;
-    let path = folder.join(PROGRAM);
-    let how = "cargo build --release -p runner";
-    if let Some(cargo) = std::env::var_os("CARGO").filter(|_| !cfg!(debug_assertions)) {
-        let built = Command::new(cargo)
-            .args(["build", "--release", "-p", "runner", "--bin", PROGRAM])
-            .stdout(Stdio::null())
-            .output()?;
-        if !built.status.success() {
-            return Err(format!(
-                "{how} failed: {}",
-                String::from_utf8_lossy(&built.stderr).trim()
-            )
-            .into());
-        }
-    }
+/// The program beside this one.
+fn program() -> Result<PathBuf, LoadError> {
+    let path = std::env::current_exe()?.with_file_name(PROGRAM);
     if path.is_file() {
         Ok(path)
     } else {
         Err(format!(
-            "{} is missing, and these figures are its own: {how}",
+            "{} is missing, and these figures are its own: {HOW_TO_BUILD}",
             path.display()
         )
         .into())

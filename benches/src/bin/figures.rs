@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use benches::client::SERVE;
-use benches::figures::{APART, GROUPS, apart, print};
+use benches::figures::{APART, GROUPS, Group, apart, print};
+use benches::runner::build_program;
 use benches::serve::{Kind, serve};
 
 fn main() -> ExitCode {
@@ -39,11 +40,17 @@ fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build; figures need: cargo run --release -p benches");
     }
+    let is_wanted =
+        |group: &&Group| names.is_empty() || names.iter().any(|name| name == group.name);
+    let wanted: Vec<&Group> = GROUPS.iter().filter(is_wanted).collect();
+    if wanted.iter().any(|group| group.is_of_runner())
+        && let Err(error) = build_program()
+    {
+        eprintln!("{error}");
+        return ExitCode::from(2);
+    }
     let mut figures = Vec::new();
-    for group in GROUPS {
-        if !names.is_empty() && !names.iter().any(|name| name == group.name) {
-            continue;
-        }
+    for group in wanted {
         eprintln!("measuring: {}", group.name);
         match apart(group) {
             Ok(measured) => figures.extend(measured),

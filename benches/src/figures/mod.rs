@@ -26,6 +26,13 @@ pub struct Group {
     pub measure: fn() -> Result<Vec<Figure>, LoadError>,
 }
 
+impl Group {
+    /// Whether the program `gitlab-runner` is measured, which must be there.
+    pub fn is_of_runner(&self) -> bool {
+        self.name.starts_with("runner-")
+    }
+}
+
 /// Every group, in the order of the table.
 pub const GROUPS: &[Group] = &[
     Group {

@@ -64,26 +64,39 @@ pub(super) fn open_start(data: &[u8], from: usize, longest: usize, words: &First
 /// Words, to be found by their first byte.
 #[derive(Clone, Debug)]
 pub(super) struct FirstBytes {
-    by_byte: Vec<Vec<Box<[u8]>>>,
+    /// Whether a word begins with the byte.
+    begins: [bool; 256],
+    /// In order.
+    words: Box<[Box<[u8]>]>,
 }
 
 impl FirstBytes {
     pub(super) fn new<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Self {
-        let mut by_byte = vec![Vec::new(); 256];
-        for word in words {
-            if let Some(first) = word.first() {
-                by_byte[usize::from(*first)].push(word.into());
-            }
+        let mut words: Vec<Box<[u8]>> = words.into_iter().map(Into::into).collect();
+        words.sort_unstable();
+        let mut begins = [false; 256];
+        for first in words.iter().filter_map(|word| word.first()) {
+            begins[usize::from(*first)] = true;
         }
-        FirstBytes { by_byte }
+        FirstBytes {
+            begins,
+            words: words.into(),
+        }
     }
 
     /// Whether `rest` is the start of a word, but not the whole of it.
     fn starts_open(&self, rest: &[u8]) -> bool {
-        rest.first().is_some_and(|first| {
-            self.by_byte[usize::from(*first)]
-                .iter()
-                .any(|word| word.len() > rest.len() && word.starts_with(rest))
-        })
+        let Some(first) = rest.first() else {
+            return false;
+        };
+        if !self.begins[usize::from(*first)] {
+            return false;
+        }
+        // Words that begin with `rest` stand together, behind all that are less than it.
+        let from = self.words.partition_point(|word| **word < *rest);
+        self.words[from..]
+            .iter()
+            .take_while(|word| word.starts_with(rest))
+            .any(|word| word.len() > rest.len())
     }
 }

@@ -5,8 +5,10 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, Anchored, Input, MatchKind, Sta
 use super::masks::{FirstBytes, MASK, joined, open_start};
 use super::skip::Skip;
 
-/// Phrases of up to this many bytes in all are searched by a full table.
+/// Phrases of up to this many bytes in all are searched by a full table, unless there are only a few.
 const TABLE_BYTES: usize = 4096;
+/// Up to so many phrases begin so rarely that a table is not worth its memory.
+const FEW: usize = 16;
 /// Steps of the search per byte of text that phrases and their starts may cost, about.
 const STEPS_PER_BYTE: usize = 8;
 
@@ -36,7 +38,8 @@ impl PhraseSet {
         let longest = phrases.iter().map(String::len).max()?;
         let total: usize = phrases.iter().map(String::len).sum();
         // A table with a row for each byte of a phrase is fastest, and too big for a key file.
-        let kind = (total > TABLE_BYTES).then_some(AhoCorasickKind::ContiguousNFA);
+        let is_compact = total > TABLE_BYTES || phrases.len() <= FEW;
+        let kind = is_compact.then_some(AhoCorasickKind::ContiguousNFA);
         let search = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .start_kind(StartKind::Both)

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, Input, Match, MatchKind};
-use memchr::memmem::Finder;
 
 use super::masks::{FirstBytes, MASK, MAX_TOKEN_PREFIXES, joined, open_start};
 
@@ -15,8 +14,6 @@ struct Shared {
     search: AhoCorasick,
     /// Finds the same, many bytes at a time, where the processor can.
     packed: Option<Searcher>,
-    /// Finds the same, faster still, where there is only one.
-    only: Option<Finder<'static>>,
     words: FirstBytes,
     longest: usize,
 }
@@ -39,14 +36,9 @@ impl TokenSet {
             .builder()
             .extend(&prefixes)
             .build();
-        let only = match &prefixes[..] {
-            [prefix] => Some(Finder::new(prefix).into_owned()),
-            _ => None,
-        };
         Some(TokenSet(Arc::new(Shared {
             search,
             packed,
-            only,
             words: FirstBytes::new(prefixes.iter().map(String::as_bytes)),
             longest,
         })))
@@ -56,10 +48,6 @@ impl TokenSet {
 impl Shared {
     /// The first prefix in `data` from `from` on.
     fn find(&self, data: &[u8], from: usize) -> Option<Match> {
-        if let Some(only) = &self.only {
-            let start = from + only.find(&data[from..])?;
-            return Some(Match::must(0, start..start + only.needle().len()));
-        }
         match &self.packed {
             Some(packed) => packed.find_in(data, (from..data.len()).into()),
             None => self.search.find(Input::new(data).range(from..)),

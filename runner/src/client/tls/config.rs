@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -91,11 +92,18 @@ impl TlsState {
     }
 }
 
-/// Settings for a client that speaks plain HTTP only: it trusts nobody, and reads no file.
+/// Settings for a client that speaks plain HTTP only: it trusts nobody, and reads no file. All such clients
+/// share one, without sessions to resume: there may be hundreds.
 pub(in crate::client) fn plain_http_config() -> Result<ClientConfig, String> {
-    Ok(versions(Arc::new(ring::default_provider()))?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth())
+    static CONFIG: OnceLock<Result<ClientConfig, String>> = OnceLock::new();
+    let make = || {
+        let mut config = versions(Arc::new(ring::default_provider()))?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
+        Ok(config)
+    };
+    CONFIG.get_or_init(make).clone()
 }
 
 fn versions(

@@ -33,7 +33,7 @@ pub(super) const PATIENCE: Patience = Patience {
     force: Duration::from_secs(10),
 };
 /// Most bytes of one read.
-const READ_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 128 * 1024;
 /// What fits in a pipe as it is made.
 const PIPE_BYTES: usize = 64 * 1024;
 /// What shall fit in the pipe of a job that writes much.
