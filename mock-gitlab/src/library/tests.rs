@@ -372,3 +372,20 @@ fn held_polls_end_with_the_server() {
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     assert!(start.elapsed() < std::time::Duration::from_mins(1));
 }
+
+/// Goal: how tokens are hashed is of no seed: two servers with one seed have other keys, and a reset leaves the
+/// server's.
+#[test]
+fn nobody_can_know_how_tokens_are_hashed() {
+    let start = || MockGitlab::builder().seed(7).start().unwrap();
+    let key = |gitlab: &MockGitlab| gitlab.act(|world, _| world.token_hash_key());
+    let (one, other) = (start(), start());
+    assert_eq!(one.admin_token(), other.admin_token());
+    assert_ne!(key(&one), key(&other));
+    let before = key(&one);
+    one.act(|world, _| {
+        let again = crate::world::World::of_snapshot(world.snapshot()).unwrap();
+        world.replace(again);
+    });
+    assert_eq!(key(&one), before);
+}

@@ -167,6 +167,12 @@ impl World {
         self.job_tokens.set_key(key);
     }
 
+    /// That secret.
+    #[cfg(test)]
+    pub(crate) fn token_hash_key(&self) -> u128 {
+        self.runner_tokens.key()
+    }
+
     /// Switches a feature flag.
     pub fn set_flag(&mut self, flag: Flag, on: bool) {
         self.change_settings(|settings| {

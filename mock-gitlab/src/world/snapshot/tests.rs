@@ -217,6 +217,34 @@ fn what_cannot_be_read_is_named() {
     assert!(read(bad).unwrap_err().starts_with("events: "));
 }
 
+/// Goal: the key of token tables is the server's, whatever world it has, and nothing that can be seen depends
+/// on it.
+#[test]
+fn the_key_of_token_tables_stays() {
+    let (mut one, value) = some_world();
+    let mut other = read(value.clone()).unwrap();
+    one.set_token_hash_key(5);
+    assert_ne!(other.token_hash_key(), 5);
+    assert_eq!(serde_json::to_value(one.snapshot()).unwrap(), value);
+    let ops = [
+        Op::Poll(1),
+        Op::Pass(9),
+        Op::ResetToken(1),
+        Op::Poll(1),
+        Op::Poll(3),
+    ];
+    let mut now = Timestamp::constant(1_700_000_100, 0);
+    let mut same_time = now;
+    let seen = play(&mut one, &mut now, &ops);
+    assert_eq!(play(&mut other, &mut same_time, &ops), seen);
+    one.replace(read(value.clone()).unwrap());
+    assert_eq!(one.token_hash_key(), 5);
+    one.restore(read(value).unwrap());
+    assert_eq!(one.token_hash_key(), 5);
+    let token = one.runner(1).unwrap().token.clone();
+    assert_eq!(one.runner_by_token(&token).map(|runner| runner.id), Some(1));
+}
+
 /// Every place of a value, as JSON pointers.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     let below: Vec<(String, &Value)> = match value {
