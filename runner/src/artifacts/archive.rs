@@ -161,8 +161,8 @@ fn zip(files: &Files, level: u32, out: &mut dyn Write) -> Result<(), String> {
     Ok(())
 }
 
-/// A file is stored where deflate does not make it smaller; one that is alone is always deflated, as in
-/// the recordings `artifacts` and `artifact-faults`.
+/// A file is stored where deflate does not make it smaller; one that is alone is deflated unless it is
+/// empty, as in the recordings `artifacts`, `artifact-faults` and `cancels`.
 fn zip_file<W: Write>(
     writer: &mut ZipWriter<StreamWriter<W>>,
     path: &str,
@@ -179,7 +179,7 @@ fn zip_file<W: Write>(
             _ => options,
         })
     };
-    let method = if level == 0 {
+    let method = if level == 0 || metadata.len() == 0 {
         CompressionMethod::Stored
     } else {
         CompressionMethod::Deflated

@@ -129,7 +129,7 @@ fn is_user_agent(text: &str) -> bool {
 /// Goal: the table of wire.md 1.2. `Accept: */*` on the calls that have no `Accept` there is a
 /// difference on purpose (`docs/differences.md`).
 ///
-/// Proves WIRE-CON-03, WIRE-CON-04, WIRE-CON-05, WIRE-CON-09, WIRE-REG-11, WIRE-TRC-01.
+/// Proves WIRE-CON-03, WIRE-CON-04, WIRE-CON-05, WIRE-CON-08, WIRE-CON-09, WIRE-REG-11, WIRE-TRC-01.
 #[tokio::test]
 async fn headers_of_every_call() {
     let server = MockServer::start().await;

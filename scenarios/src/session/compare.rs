@@ -13,6 +13,7 @@ use super::recording::Recording;
 use super::replay::Replayed;
 use super::script::{Script, Stream};
 use super::stand_in::Seen;
+use super::upload;
 
 /// All differences, most telling first: exits, logs, requests, configuration.
 pub fn compare(recording: &Recording, plan: &Plan, replayed: &Replayed) -> Vec<Difference> {
@@ -233,18 +234,29 @@ fn body(
     out: &mut Vec<Difference>,
 ) {
     let parse = |exchange: &Exchange| serde_json::from_slice::<Value>(&exchange.body).ok();
-    // Log patches are compared as assembled logs; other bodies that are not JSON are artifacts, whose
-    // bytes hold times.
-    let Some(expected) = parse(recorded) else {
-        return;
+    let uploaded = |exchange: &Exchange, place: &Place| {
+        let kind = exchange.header("content-type").unwrap_or_default();
+        upload::read(kind, &exchange.body, place)
     };
-    let expected = normalise::json(expected, &Place::recorded());
-    let Some(actual) = parse(seen) else {
-        let place = format!("{name}, body");
-        out.push(Difference::value(place, expected.to_string(), "no JSON"));
-        return;
+    let (expected, actual) = if let Some(expected) = uploaded(recorded, &Place::recorded()) {
+        // A body that the recording left out says nothing.
+        if recorded.body.is_empty() {
+            return;
+        }
+        (expected, uploaded(seen, place).unwrap_or_default())
+    } else {
+        // Log patches are compared as assembled logs.
+        let Some(expected) = parse(recorded) else {
+            return;
+        };
+        let expected = normalise::json(expected, &Place::recorded());
+        let Some(actual) = parse(seen) else {
+            let place = format!("{name}, body");
+            out.push(Difference::value(place, expected.to_string(), "no JSON"));
+            return;
+        };
+        (expected, normalise::json(actual, place))
     };
-    let actual = normalise::json(actual, place);
     let line = format!("{} {}", recorded.method, recorded.target);
     members("", &expected, &actual, &mut |path, expected, actual| {
         let place = format!("{name}, body member `{path}`");
@@ -362,6 +374,7 @@ fn terminals(recording: &Recording, replayed: &Replayed, out: &mut Vec<Differenc
             place: format!("terminal of `gitlab-runner {}`", command.args.join(" ")),
             gone: expected
                 .difference(&actual)
+                .filter(|line| !cut(line))
                 .map(|line| visible(line))
                 .collect(),
             new: actual

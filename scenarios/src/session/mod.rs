@@ -10,12 +10,13 @@
 //! - [`stand_in`]: plays the script on loopback; [`git`]: its repositories.
 //! - `stage`: files and addresses of a replay; `tls`: its certificates.
 //! - [`replay`]: starts the runner under test, [`compare`]: says where it differs,
-//!   [`difference`]: and whether that is wanted.
+//!   [`difference`]: and whether that is wanted; `upload`: bodies of uploads, member by member.
 
 pub mod compare;
 pub mod difference;
 pub mod git;
 pub mod har;
+mod helper;
 pub mod library;
 pub mod normalise;
 pub mod place;
@@ -28,6 +29,7 @@ pub mod script;
 mod stage;
 pub mod stand_in;
 mod tls;
+mod upload;
 mod web_terminal;
 
 pub use recording::Recording;

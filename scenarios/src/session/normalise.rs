@@ -17,6 +17,9 @@
 //! | `Accept: */*` | left out | the HTTP library adds it to calls without `Accept`; HTTP gives both one meaning |
 //! | `pid=`, `duration_s=` and ports on the terminal | `<pid>`, `<duration>`, `<port>` | the machine |
 //! | `token_obtained_at` of `config.toml` | `<time>`, with or without a fraction | the clock |
+//! | process id, revision, host and waits in records of helper commands in a log | `<…>` | as in the runner's own log |
+//! | numbers of a transfer meter | `<progress>` | sizes of archives and speed |
+//! | `User-Agent: Go-http-client/1.1` | left out | the runner set none; Go's library names itself |
 //! | `bash: line 7: 16162 Killed` | `bash: line 7: <pid> Killed` | process ids |
 //! | stdout and stderr between two lines of the manager | stdout first | which pipe is read first |
 //! | the empty line after `Checking out …`, `git lfs pull` | left out | git-lfs was installed for some recordings |
@@ -36,6 +39,7 @@
 
 use serde_json::Value;
 
+use super::helper;
 use super::place::{Place, RECORDED_HOST};
 use super::{printed, web_terminal};
 
@@ -185,6 +189,7 @@ pub fn last_command(piece: &[u8]) -> Option<String> {
 fn trace_line(line: &str, place: &Place) -> String {
     let line = stamps(line);
     let line = web_terminal::line(&ids(&line));
+    let line = helper::record(line, place);
     let line = section_times(&line);
     let line = replace_between(
         &line,
@@ -418,7 +423,7 @@ pub fn terminal_line(line: &str, place: &Place) -> Option<String> {
 }
 
 /// Replaces what stands between `marker`, at the start of a word, and the next of `ends`.
-fn without_value(line: &str, marker: &str, ends: &[char]) -> String {
+pub(super) fn without_value(line: &str, marker: &str, ends: &[char]) -> String {
     let Some(at) = line.match_indices(marker).map(|(at, _)| at).find(|at| {
         let before = line[..*at].chars().next_back();
         before.is_none_or(|c| matches!(c, ' ' | 'm' | ',' | '{'))
@@ -476,6 +481,8 @@ pub fn header(name: &str, value: &str, place: &Place) -> Option<(String, String)
             return None;
         }
         "x-request-id" => ids(value),
+        // What Go's library says where the runner says nothing.
+        "user-agent" if value.starts_with("Go-http-client/") => return None,
         "user-agent" => build(value),
         "content-type" => replace_boundary(value),
         // reqwest adds it where nothing is asked for; it says the same as no header.

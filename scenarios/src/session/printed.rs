@@ -49,8 +49,10 @@ pub(super) fn without_accidents(text: &str) -> String {
             return !echo && said != "Terminated\n" && !TRACED.contains(&said);
         }
         let dropped = after_checkout && said == "\n";
-        after_checkout =
-            said.contains("Checking out ") && said.contains(" as detached HEAD (ref is ");
+        // What `git clean` says may stand between.
+        after_checkout = said.contains("Checking out ")
+            && said.contains(" as detached HEAD (ref is ")
+            || after_checkout && said.starts_with("Removing ");
         !dropped
     });
     lines.collect()
