@@ -3,46 +3,46 @@
 use super::Failure;
 use super::options::commands::Invocation;
 use super::options::entry;
+use super::session;
 use crate::config::{Config, Section, Value};
 use crate::schedule::{SingleLimits, SingleOptions, run_single as run};
 
 pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
     let given = &invocation.given;
-    let (entry, config_path) = if let Some(name) = given.given_text("runner") {
+    let (config, config_path, system_id) = if let Some(name) = given.given_text("runner") {
         let path = invocation.config();
-        let config = Config::load(&path)
+        let (mut config, system_id) = session::load(&path)
             .map_err(|error| Failure::Fatal(format!("Error loading config: {error}")))?;
-        config.say_schema_problems();
-        let position = config.runners().iter().position(|entry| entry.name == name);
-        let entry = position
-            .and_then(|index| config.entries().get(index))
-            .cloned()
-            .ok_or_else(|| {
-                let text = format!("could not find a runner with the name '{name}'");
-                Failure::Fatal(format!("Error loading config: {text}"))
-            })?;
-        (entry, Some(path))
+        // What is global counts for the entry too, such as labels.
+        config.retain(|entry| entry.name == name);
+        if config.entries().is_empty() {
+            let text = format!("could not find a runner with the name '{name}'");
+            return Err(Failure::Fatal(format!("Error loading config: {text}")));
+        }
+        (config, Some(path), Some(system_id))
     } else {
-        (from_options(invocation), None)
+        let mut config = Config::default();
+        config
+            .push(from_options(invocation))
+            .map_err(|error| Failure::Fatal(error.to_string()))?;
+        (config, None, None)
     };
     for (key, missing) in [
         ("url", "Missing URL"),
         ("token", "Missing Token"),
         ("executor", "Missing Executor"),
     ] {
-        if entry.text(key).is_empty() {
+        let entry = config.entries().first();
+        if entry.is_none_or(|entry| entry.text(key).is_empty()) {
             return Err(Failure::Fatal(missing.to_owned()));
         }
     }
-    let mut config = Config::default();
-    config
-        .push(entry)
-        .map_err(|error| Failure::Fatal(error.to_string()))?;
     config.say_idle_keys();
     say_left_out(&config);
     run(SingleOptions {
         config,
         config_path,
+        system_id,
         limits: SingleLimits {
             max_builds: count(given.integer("max-builds")),
             wait_timeout_s: count(given.integer("wait-timeout")),
@@ -54,7 +54,8 @@ pub(super) fn run_single(invocation: &Invocation) -> Result<(), Failure> {
 
 /// What `run` does with an entry and `run-single` does not, in the official runner either.
 fn say_left_out(config: &Config) {
-    for (runner, section) in config.runners().iter().zip(config.entries()) {
+    let mut entries = config.runners().iter().zip(config.entries());
+    if let Some((runner, section)) = entries.next() {
         let boot_verify = section
             .table("experimental")
             .and_then(|table| table.table("boot_verify"))

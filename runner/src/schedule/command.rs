@@ -87,6 +87,8 @@ pub struct SingleOptions {
     pub config: Config,
     /// Where the certificate directory stands, if a file was given.
     pub config_path: Option<PathBuf>,
+    /// The id beside that file; `None`: one is made, and kept nowhere.
+    pub system_id: Option<String>,
     /// When it ends by itself.
     pub limits: SingleLimits,
     /// The process log.
@@ -96,7 +98,9 @@ pub struct SingleOptions {
 /// Runs jobs of one entry, one at a time (runner.md 2.4); an error is the text of a fatal record.
 pub fn run_single(options: SingleOptions) -> Result<(), String> {
     let random = Random::from_os();
-    let system_id = system_id::generate(&random);
+    let system_id = options
+        .system_id
+        .unwrap_or_else(|| system_id::generate(&random));
     let certificates = options
         .config_path
         .as_deref()

@@ -159,3 +159,41 @@ async fn an_old_token_is_replaced_in_the_file() {
     assert_eq!(resets.len(), 1);
     assert_eq!(resets[0].1, json!({"token": TOKEN}));
 }
+
+/// `run-single -r` loads the file as every command does: what is global counts, and the id beside it is
+/// used, or made. It says what it leaves out.
+///
+/// Proves RUN-CFG-10.
+#[tokio::test]
+async fn a_single_runner_of_a_file() {
+    let desk = Desk::new().await;
+    idle(&desk).await;
+    let text = format!(
+        "[labels]\n  team = \"blue\"\n{}{}  token_expires_at = 2999-01-01T00:00:00Z\n  [runners.experimental.boot_verify]\n    enabled = true\n",
+        entry("other", "glrt-other"),
+        entry("one", TOKEN)
+    );
+    let config = desk.write("config.toml", &text);
+    desk.write(".runner_system_id", "s_0123456789ab");
+    let args = [
+        "run-single",
+        "-c",
+        &config,
+        "-r",
+        "one",
+        "--wait-timeout",
+        "1",
+    ];
+    desk.run(&args)
+        .ended(0)
+        .says("WARNING: run-single verifies no runner at boot: boot_verify has no effect")
+        .says("WARNING: run-single replaces no token that expires; `gitlab-runner run` does")
+        .says("This runner has not received a job in 1 seconds, so now exiting");
+    let (_, poll) = desk.seen().await.remove(0);
+    assert_eq!(poll["token"], TOKEN);
+    assert_eq!(poll["system_id"], "s_0123456789ab");
+    assert_eq!(poll["info"]["labels"], json!({"team": "blue"}));
+    std::fs::remove_file(desk.path(".runner_system_id")).unwrap();
+    desk.run(&args).ended(0);
+    assert!(desk.path(".runner_system_id").exists());
+}

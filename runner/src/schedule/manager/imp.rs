@@ -67,7 +67,7 @@ impl Manager {
     pub async fn run(self) -> ExitReason {
         let config = match load(&self.options) {
             Ok(config) => config,
-            Err(text) => {
+            Err(LoadFailure { text, .. }) => {
                 self.metrics.loading_failed();
                 return ExitReason::Failed(text);
             }
@@ -95,15 +95,37 @@ impl Manager {
 }
 
 /// Reads the configuration and puts its level and format of the process log into force.
-fn load(options: &ManagerOptions) -> Result<Config, String> {
-    let config = options.config.load().map_err(|error| error.to_string())?;
+fn load(options: &ManagerOptions) -> Result<Config, LoadFailure> {
+    let config = options.config.load().map_err(|error| LoadFailure {
+        text: error.to_string(),
+        config: None,
+    })?;
     config.say_schema_problems();
+    match log_settings(&config) {
+        Ok((level, format)) => {
+            options.log.configure(level, format);
+            Ok(config)
+        }
+        Err(text) => Err(LoadFailure {
+            text,
+            config: Some(Box::new(config)),
+        }),
+    }
+}
+
+/// Why a configuration was not taken.
+struct LoadFailure {
+    text: String,
+    /// Where only the settings of the process log are wrong: a reload takes its entries all the same
+    /// (runner.md 4.4).
+    config: Option<Box<Config>>,
+}
+
+fn log_settings(config: &Config) -> Result<(Option<Level>, Option<Format>), String> {
     let global = config.global();
-    let level = parsed::<Level, _>(global.text("log_level"))
+    let level = parsed(global.text("log_level"))
         .map_err(|error| format!("failed to parse log level: {error}"))?;
-    let format = parsed::<Format, _>(global.text("log_format"))?;
-    options.log.configure(level, format);
-    Ok(config)
+    Ok((level, parsed(global.text("log_format"))?))
 }
 
 fn parsed<T, E>(text: &str) -> Result<Option<T>, String>
@@ -462,21 +484,35 @@ impl Owner {
     fn reload_config(&mut self) {
         match load(&self.options) {
             Ok(config) => {
-                self.config = self.with_renewed_tokens(config);
-                self.rotation.plan(&self.config);
-                self.clients.retain(&self.config);
+                self.adopt(config);
                 self.loaded();
                 if self.config.concurrent() < 1 {
                     self.end_without_workers();
                     return;
                 }
-                let now = self.now();
-                let plan = plan(&self.config, &self.options, self.sessions.as_ref());
-                self.count_builds();
-                self.scheduler.reload(plan, now);
+                self.plan_again();
             }
-            Err(text) => self.reload_failed(&text),
+            Err(LoadFailure { text, config }) => {
+                self.reload_failed(&text);
+                if let Some(config) = config.filter(|config| config.concurrent() >= 1) {
+                    self.adopt(*config);
+                    self.plan_again();
+                }
+            }
         }
+    }
+
+    fn adopt(&mut self, config: Config) {
+        self.config = self.with_renewed_tokens(config);
+        self.rotation.plan(&self.config);
+        self.clients.retain(&self.config);
+    }
+
+    fn plan_again(&mut self) {
+        let now = self.now();
+        let plan = plan(&self.config, &self.options, self.sessions.as_ref());
+        self.count_builds();
+        self.scheduler.reload(plan, now);
     }
 
     /// As at the start, nothing can run with such a `concurrent` (recording `reload-odd`): the run ends at

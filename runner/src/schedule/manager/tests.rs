@@ -429,6 +429,21 @@ async fn a_changed_file_is_read() {
     assert_eq!(server.updates().last().map(|update| update.0), Some(200));
 }
 
+/// A level of the process log that does not exist makes a reload fail, but not for the entries of the file
+/// (runner.md 4.4).
+#[tokio::test(start_paused = true)]
+async fn a_bad_log_level_keeps_no_entry_out() {
+    let server = Server::new(Vec::new());
+    let run = start(&server, &format!("concurrent = 2\n{}", entries(1, "")));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let text = format!("log_level = 'bogus'\nconcurrent = 2\n{}", entries(2, ""));
+    run.config.set(Some(text));
+    assert_eq!(run.after(9, Signal::Quit).await, ExitReason::Finished);
+    let polls = server.polls();
+    assert_eq!(polls["t0"], [0, 30, 60, 90, 120]);
+    assert_eq!(polls["t1"], [105]);
+}
+
 /// Proves RUN-CFG-05.
 #[tokio::test(start_paused = true)]
 async fn concurrent_below_one_ends_the_run() {
