@@ -44,6 +44,8 @@ pub struct Replayed {
     pub seen: Vec<Seen>,
     /// Log of each job, from the accepted patches.
     pub traces: BTreeMap<i64, Vec<u8>>,
+    /// Whether log patches came that the recording does not have, because this machine is slower.
+    pub slow: bool,
     /// Exit code of each command; `None` = it had to be killed, or a signal ended it.
     pub exits: Vec<Option<i32>>,
     /// Terminal of each command.
@@ -111,6 +113,7 @@ pub async fn play(
         place: stage.place.clone(),
         seen: Vec::new(),
         traces: BTreeMap::new(),
+        slow: false,
         exits: Vec::new(),
         terminal: Vec::new(),
         config_after: None,
@@ -182,6 +185,7 @@ pub async fn play(
     let mut progress = stage.stand_in.progress();
     replayed.seen = std::mem::take(&mut progress.seen);
     replayed.traces = std::mem::take(&mut progress.traces);
+    replayed.slow = progress.slow;
     Ok(replayed)
 }
 

@@ -45,6 +45,8 @@ pub struct Progress {
     pub counts: BTreeMap<Stream, usize>,
     /// Log of each job, from the accepted patches.
     pub traces: BTreeMap<i64, Vec<u8>>,
+    /// Whether a patch came before its recorded answer was due: this machine is slower.
+    pub slow: bool,
 }
 
 /// The server of one replay.
@@ -323,6 +325,7 @@ impl StandIn {
             return None;
         }
         let exchange = self.script.streams[&stream].get(count.saturating_sub(1))?;
+        self.progress().slow = true;
         let mut answer = self.patch(job, PatchRule::ByRange, start, exchange, body);
         let status = HeaderName::from_static(header::JOB_STATUS);
         if answer.headers().contains_key(&status) {
