@@ -23,7 +23,7 @@ const PROGRAM: &str = "gitlab-runner";
 /// How it is made.
 const HOW_TO_BUILD: &str = "cargo build --release -p runner";
 /// Longest wait for anything.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 /// Pause between two looks at the server's world.
 const LOOK: Duration = Duration::from_millis(5);
 
