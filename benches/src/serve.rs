@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -34,7 +34,17 @@ pub enum Kind {
     MockHolding,
     /// Reads the body, answers 204 with one header.
     Bare,
+    /// The same, and the body stays in memory as it came.
+    BareKeeping,
 }
+
+const KINDS: [Kind; 5] = [
+    Kind::Mock,
+    Kind::MockJobs,
+    Kind::MockHolding,
+    Kind::Bare,
+    Kind::BareKeeping,
+];
 
 impl Kind {
     /// Name on the command line.
@@ -44,14 +54,13 @@ impl Kind {
             Kind::MockJobs => "mock-jobs",
             Kind::MockHolding => "mock-holding",
             Kind::Bare => "bare",
+            Kind::BareKeeping => "bare-keeping",
         }
     }
 
     /// Reads [`Kind::name`].
     pub fn from_name(name: &str) -> Option<Kind> {
-        [Kind::Mock, Kind::MockJobs, Kind::MockHolding, Kind::Bare]
-            .into_iter()
-            .find(|kind| kind.name() == name)
+        KINDS.into_iter().find(|kind| kind.name() == name)
     }
 }
 
@@ -73,7 +82,8 @@ pub fn serve(kind: Kind) -> Result<(), LoadError> {
                 Kind::Mock => mock(listener, Load::new(0, 1)?).await,
                 Kind::MockJobs => mock(listener, Load::new(TRACE_JOBS, 1)?).await,
                 Kind::MockHolding => mock(listener, Load::long_polling(0, 1, HOLD_S)?).await,
-                Kind::Bare => bare(listener).await,
+                Kind::Bare => bare(listener, None).await,
+                Kind::BareKeeping => bare(listener, Some(Arc::default())).await,
             }
         })
 }
@@ -87,24 +97,45 @@ async fn mock(listener: TcpListener, load: Load) -> Result<(), LoadError> {
     Ok(())
 }
 
-async fn bare(listener: TcpListener) -> Result<(), LoadError> {
+/// Bodies that are kept, in the parts in which they came.
+type Kept = Arc<Mutex<Vec<Bytes>>>;
+
+async fn bare(listener: TcpListener, kept: Option<Kept>) -> Result<(), LoadError> {
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
+        let kept = kept.clone();
         tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| async {
-                let _ = request.into_body().collect().await;
-                let mut response = Response::new(Empty::<Bytes>::new());
-                *response.status_mut() = http::StatusCode::NO_CONTENT;
-                response.headers_mut().insert(
-                    "x-gitlab-last-update",
-                    http::HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
-                );
-                Ok::<_, Infallible>(response)
+            let service = service_fn(|request: Request<Incoming>| {
+                let kept = kept.clone();
+                async move {
+                    let mut body = request.into_body();
+                    match kept {
+                        None => drop(body.collect().await),
+                        Some(kept) => keep(&mut body, &kept).await,
+                    }
+                    let mut response = Response::new(Empty::<Bytes>::new());
+                    *response.status_mut() = http::StatusCode::NO_CONTENT;
+                    response.headers_mut().insert(
+                        "x-gitlab-last-update",
+                        http::HeaderValue::from_static("0123456789abcdef0123456789abcdef"),
+                    );
+                    Ok::<_, Infallible>(response)
+                }
             });
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
         });
+    }
+}
+
+async fn keep(body: &mut Incoming, kept: &Kept) {
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data() {
+            kept.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(data);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use benches::client::SERVE;
-use benches::figures::{APART, GROUPS, Group, apart, print};
+use benches::figures::{APART, GROUPS, Group, LONG_GROUPS, apart, group, print};
 use benches::runner::build_program;
 use benches::serve::{Kind, serve};
 
@@ -26,11 +26,9 @@ fn main() -> ExitCode {
             }
         };
     }
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| !GROUPS.iter().any(|group| group.name == **name))
-    {
-        let known: Vec<&str> = GROUPS.iter().map(|group| group.name).collect();
+    if let Some(unknown) = names.iter().find(|name| group(name).is_none()) {
+        let groups = GROUPS.iter().chain(LONG_GROUPS);
+        let known: Vec<&str> = groups.map(|group| group.name).collect();
         eprintln!(
             "unknown group `{unknown}`; groups are: {}",
             known.join(", ")
@@ -40,9 +38,11 @@ fn main() -> ExitCode {
     if cfg!(debug_assertions) {
         eprintln!("this is a debug build; figures need: cargo run --release -p benches");
     }
-    let is_wanted =
-        |group: &&Group| names.is_empty() || names.iter().any(|name| name == group.name);
-    let wanted: Vec<&Group> = GROUPS.iter().filter(is_wanted).collect();
+    let is_named = |group: &Group| names.iter().any(|name| name == group.name);
+    let short = GROUPS.iter();
+    let short = short.filter(|group| names.is_empty() || is_named(group));
+    let long = LONG_GROUPS.iter().filter(|group| is_named(group));
+    let wanted: Vec<&Group> = short.chain(long).collect();
     if wanted.iter().any(|group| group.is_of_runner())
         && let Err(error) = build_program()
     {
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 /// Measures one group here and prints its figures for the process that asked.
 fn one(name: &str) -> ExitCode {
-    let Some(group) = GROUPS.iter().find(|group| group.name == name) else {
+    let Some(group) = group(name) else {
         eprintln!("unknown group `{name}`");
         return ExitCode::from(2);
     };

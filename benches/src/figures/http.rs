@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::table::{Figure, time};
+use super::table::{Figure, mebibytes, time};
 use crate::client::{Connection, Server};
 use crate::load::LoadError;
 use crate::process::{cpu_time, resident_bytes};
@@ -66,8 +66,7 @@ pub(super) fn loopback() -> Result<Vec<Figure>, LoadError> {
     let one = one_connection()?;
     let rate = mock.per_second / bare.per_second;
     let cpu = mock.cpu_per_poll.as_secs_f64() / bare.cpu_per_poll.as_secs_f64();
-    let (few, many) = memory()?;
-    let growth = many as f64 / few as f64;
+    let memory = memory(FEW, FEW * 10)?;
     Ok(vec![
         Figure::noted("poll answered 204 over loopback, one connection", time(one)),
         Figure::noted(
@@ -90,18 +89,7 @@ pub(super) fn loopback() -> Result<Vec<Figure>, LoadError> {
             "≤ 1.25 times",
             cpu <= 1.25,
         ),
-        Figure::judged(
-            format!(
-                "memory of the server after {} polls over loopback",
-                FEW * 10
-            ),
-            format!(
-                "{:.1} MiB ({growth:.2} times that after {FEW})",
-                many as f64 / 1_048_576.0
-            ),
-            "≤ 1.1 times",
-            growth <= 1.1,
-        ),
+        memory,
     ])
 }
 
@@ -120,13 +108,26 @@ fn one_connection() -> Result<Duration, LoadError> {
     })
 }
 
-fn memory() -> Result<(u64, u64), LoadError> {
+/// Memory of the server after five million polls.
+pub(super) fn five_million() -> Result<Vec<Figure>, LoadError> {
+    Ok(vec![memory(100_000, 5_000_000)?])
+}
+
+/// Memory of the server after `many` polls against that after `few`.
+fn memory(few: usize, many: usize) -> Result<Figure, LoadError> {
     let server = Server::start(&std::env::current_exe()?, Kind::Mock)?;
-    runtime()?.block_on(async {
+    let (early, late) = runtime()?.block_on(async {
         let resident = || resident_bytes(server.pid()).ok_or("no /proc on this system");
-        hit(&server, FEW).await?;
-        let few = resident()?;
-        hit(&server, FEW * 9).await?;
-        Ok((few, resident()?))
-    })
+        hit(&server, few).await?;
+        let early = resident()?;
+        hit(&server, many - few).await?;
+        Ok::<_, LoadError>((early, resident()?))
+    })?;
+    let growth = late as f64 / early as f64;
+    Ok(Figure::judged(
+        format!("memory of the server after {many} polls over loopback"),
+        format!("{} ({growth:.2} times that after {few})", mebibytes(late)),
+        "≤ 1.1 times",
+        growth <= 1.1,
+    ))
 }

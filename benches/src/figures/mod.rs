@@ -33,7 +33,7 @@ impl Group {
     }
 }
 
-/// Every group, in the order of the table.
+/// Groups, in the order of the table.
 pub const GROUPS: &[Group] = &[
     Group {
         name: "poll",
@@ -104,6 +104,18 @@ pub const GROUPS: &[Group] = &[
         measure: runner::logs,
     },
 ];
+
+/// Groups that take minutes: measured only when they are named.
+pub const LONG_GROUPS: &[Group] = &[Group {
+    name: "memory-5m",
+    measure: http::five_million,
+}];
+
+/// The group with this name.
+pub fn group(name: &str) -> Option<&'static Group> {
+    let mut groups = GROUPS.iter().chain(LONG_GROUPS);
+    groups.find(|group| group.name == name)
+}
 
 /// The option under which [`apart`] calls the program again.
 pub const APART: &str = "--apart";

@@ -7,7 +7,7 @@ use http::Request;
 use protocol::header;
 use serde_json::Value;
 
-use super::parameters::{Parameters, header_text, read_body};
+use super::parameters::{Parameters, header_text, read_body_into};
 use super::reply;
 use super::state::{State, peer};
 use crate::world::{ApiError, JobId, RawUpdate};
@@ -74,20 +74,27 @@ pub(super) async fn patch_trace(
         Ok(debug) => debug.unwrap_or(false),
         Err(error) => return reply::error(&error),
     };
-    let body = match read_body(body, state.limits.trace_bytes).await {
-        Ok(body) => body,
-        Err(answer) => return answer,
-    };
     // The parameter wins over the header (wire.md 1.3).
     let token = parameters
         .text("token")
-        .or_else(|| header_text(&head.headers, header::JOB_TOKEN));
-    let range = header_text(&head.headers, header::CONTENT_RANGE);
-    reply::either(
-        state
-            .call(|world, now| world.patch_trace(now, id, token, range, debug_trace, &body, &peer)),
-        reply::trace,
-    )
+        .or_else(|| header_text(&head.headers, header::JOB_TOKEN))
+        .map(str::to_owned);
+    let range = header_text(&head.headers, header::CONTENT_RANGE).map(str::to_owned);
+    // The head is a part of the buffer into which the body will be read; now it can be used again.
+    drop((head, parameters));
+    let mut buffer = state.buffers.take();
+    let answer = match read_body_into(&mut buffer, body, state.limits.trace_bytes).await {
+        Ok(()) => reply::either(
+            state.call(|world, now| {
+                let (token, range) = (token.as_deref(), range.as_deref());
+                world.patch_trace(now, id, token, range, debug_trace, &buffer, &peer)
+            }),
+            reply::trace,
+        ),
+        Err(answer) => answer,
+    };
+    state.buffers.give(buffer);
+    answer
 }
 
 /// `GET /jobs/:id/runtime_environment_key` (wire.md 3.10). No environment is ever suspended here, so there is

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::state::State;
+use super::state::{Peer, State};
 use crate::clock::ServerClock;
 use crate::world::{RunnerId, TickListener};
 
@@ -45,8 +45,13 @@ impl State {
         self.call(|world, _| world.set_tick_listener(listener));
     }
 
-    /// Holds a poll, if it has to be held; true when it was, and its answer is 204.
-    pub(super) async fn hold(&self, token: &str, last_update: &str) -> bool {
+    /// Holds a poll, if it has to be held; true when it was, and its answer is 204. `connection` is told.
+    pub(super) async fn hold(
+        &self,
+        token: &str,
+        last_update: &str,
+        connection: Option<&Peer>,
+    ) -> bool {
         if token.is_empty() || last_update.is_empty() {
             return false;
         }
@@ -65,6 +70,7 @@ impl State {
         let Some((start, duration, mut changed)) = waiting else {
             return false;
         };
+        let _held = connection.map(Peer::hold);
         let mut left = duration;
         loop {
             tokio::select! {

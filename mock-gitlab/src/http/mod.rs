@@ -4,7 +4,8 @@
 //! - `state`: what a handler gets; `parameters`: parameters from JSON, form and query (wire.md 1.3).
 //! - `reply`: answers and errors as HTTP (wire.md 1.8).
 //! - `runners`, `poll`, `job`, `artifacts`: the endpoints of wire.md 2.
-//! - `long_poll`: polls that are held, as workhorse does; `decoded`: polls that need no decoding.
+//! - `long_poll`: polls that are held, as workhorse does; `decoded`: polls that need no decoding; `buffers`: memory
+//!   for bodies.
 //! - `rest`: GitLab's own API for users and administrators.
 //!
 //! A router opens no socket, spawns no task and reads no clock of its own, so it can be called in the
@@ -12,6 +13,7 @@
 
 mod api;
 mod artifacts;
+mod buffers;
 mod decoded;
 mod job;
 mod long_poll;

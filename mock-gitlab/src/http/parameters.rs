@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Body as _;
 use jiff::Timestamp;
 use protocol::header;
 use serde_json::{Map, Value, json};
@@ -16,20 +17,58 @@ use crate::world::ApiError;
 
 /// Reads a whole body of at most `limit` bytes.
 pub(super) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Response> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(reply::too_large()),
-        Err(error) if timed_out(&*error) => Err(reply::json_body(
+    let mut body = Limited::new(body, limit);
+    let first = match body.frame().await {
+        Some(frame) => frame.map_err(|error| broken_body(&*error))?.into_data(),
+        None => Ok(Bytes::new()),
+    };
+    let first = first.unwrap_or_default();
+    // Short bodies come in one part, and need no copy then.
+    if body.is_end_stream() {
+        return Ok(first);
+    }
+    let mut bytes = first.to_vec();
+    read_parts(&mut bytes, body).await?;
+    Ok(bytes.into())
+}
+
+/// Appends a whole body of at most `limit` bytes to `buffer`, part by part, so that whoever reads the
+/// connection can use its memory again.
+pub(super) async fn read_body_into(
+    buffer: &mut Vec<u8>,
+    body: Body,
+    limit: usize,
+) -> Result<(), Response> {
+    let length = body.size_hint().lower();
+    buffer.reserve(usize::try_from(length).map_or(0, |length| length.min(limit)));
+    read_parts(buffer, Limited::new(body, limit)).await
+}
+
+async fn read_parts(buffer: &mut Vec<u8>, mut body: Limited<Body>) -> Result<(), Response> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| broken_body(&*error))?;
+        if let Some(data) = frame.data_ref() {
+            buffer.extend_from_slice(data);
+        }
+    }
+    Ok(())
+}
+
+/// Answer to a body that is too long, or that did not come whole.
+fn broken_body(error: &(dyn std::error::Error + Send + Sync + 'static)) -> Response {
+    if error.is::<LengthLimitError>() {
+        reply::too_large()
+    } else if timed_out(error) {
+        reply::json_body(
             StatusCode::REQUEST_TIMEOUT,
             &json!({ "message": "408 Request Timeout" }),
-        )),
-        Err(error) => {
-            tracing::debug!(%error, "a request broke off");
-            Err(reply::json_body(
-                StatusCode::BAD_REQUEST,
-                &json!({ "message": "400 Bad request - the body broke off" }),
-            ))
-        }
+        )
+    } else {
+        tracing::debug!(%error, "a request broke off");
+        reply::json_body(
+            StatusCode::BAD_REQUEST,
+            &json!({ "message": "400 Bad request - the body broke off" }),
+        )
     }
 }
 

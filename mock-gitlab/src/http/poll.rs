@@ -12,10 +12,11 @@ use serde_json::json;
 
 use super::parameters::{Parameters, header_text, read_body};
 use super::reply;
-use super::state::{State, peer};
+use super::state::{Peer, State, peer};
 use crate::world::{ApiError, PollAnswer};
 
 pub(super) async fn request(Extract(state): Extract<State>, request: Request<Body>) -> Response {
+    let connection = request.extensions().get::<Peer>().cloned();
     let peer = peer(request.extensions());
     let (head, body) = request.into_parts();
     let body = match read_body(body, state.limits.job_request_bytes).await {
@@ -35,7 +36,11 @@ pub(super) async fn request(Extract(state): Extract<State>, request: Request<Bod
     };
     // A poll may be held for long: only what it says is kept, not the buffer that it was read into.
     drop((head, body));
-    if json && state.hold(&poll.token, &poll.last_update).await {
+    if json
+        && state
+            .hold(&poll.token, &poll.last_update, connection.as_ref())
+            .await
+    {
         return reply::empty(StatusCode::NO_CONTENT);
     }
     match state.call(|world, now| world.request_job(now, &poll, &peer)) {

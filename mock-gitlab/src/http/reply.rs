@@ -11,14 +11,17 @@ use serde_json::{Value, json};
 use crate::world::{ApiError, Credentials, TraceAnswer, UpdateAnswer};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JOB_STATUS: HeaderName = HeaderName::from_static(header::JOB_STATUS);
+const RANGE: HeaderName = HeaderName::from_static(header::RANGE);
+const RETRY_AFTER: HeaderName = HeaderName::from_static(header::RETRY_AFTER);
+const X_GITLAB_LAST_UPDATE: HeaderName = HeaderName::from_static(header::X_GITLAB_LAST_UPDATE);
+const X_GITLAB_TRACE_UPDATE_INTERVAL: HeaderName =
+    HeaderName::from_static(header::X_GITLAB_TRACE_UPDATE_INTERVAL);
 
-/// A header whose name is one of `protocol::header`.
-fn set(response: &mut Response, name: &'static str, value: &str) {
+fn set(response: &mut Response, name: HeaderName, value: &str) {
     // Values are numbers, states and hex texts of our own; one that is no header value is left out.
     if let Ok(value) = HeaderValue::from_str(value) {
-        response
-            .headers_mut()
-            .insert(HeaderName::from_static(name), value);
+        response.headers_mut().insert(name, value);
     }
 }
 
@@ -53,7 +56,7 @@ pub(super) fn empty(status: StatusCode) -> Response {
 /// 204 to a poll, with the value that the runner sends back as `last_update`.
 pub(super) fn no_job(last_update: &str) -> Response {
     let mut response = empty(StatusCode::NO_CONTENT);
-    set(&mut response, header::X_GITLAB_LAST_UPDATE, last_update);
+    set(&mut response, X_GITLAB_LAST_UPDATE, last_update);
     response
 }
 
@@ -65,17 +68,13 @@ pub(super) fn status_of(number: u16) -> StatusCode {
 pub(super) fn error(error: &ApiError) -> Response {
     let mut response = json_body(status_of(error.status), &error.body);
     if let Some(status) = error.job_status {
-        set(&mut response, header::JOB_STATUS, status.as_str());
+        set(&mut response, JOB_STATUS, status.as_str());
     }
     if let Some(size) = error.range {
-        set(
-            &mut response,
-            header::RANGE,
-            &protocol::trace::stored_range(size),
-        );
+        set(&mut response, RANGE, &protocol::trace::stored_range(size));
     }
     if let Some(seconds) = error.retry_after_s {
-        set(&mut response, header::RETRY_AFTER, &seconds.to_string());
+        set(&mut response, RETRY_AFTER, &seconds.to_string());
     }
     response
 }
@@ -116,15 +115,11 @@ pub(super) fn trace(answer: TraceAnswer) -> Response {
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    set(&mut response, JOB_STATUS, answer.job_status.as_str());
+    set(&mut response, RANGE, &range);
     set(
         &mut response,
-        header::JOB_STATUS,
-        answer.job_status.as_str(),
-    );
-    set(&mut response, header::RANGE, &range);
-    set(
-        &mut response,
-        header::X_GITLAB_TRACE_UPDATE_INTERVAL,
+        X_GITLAB_TRACE_UPDATE_INTERVAL,
         &answer.interval_s.to_string(),
     );
     response
@@ -136,15 +131,11 @@ pub(super) fn update(answer: UpdateAnswer) -> Response {
         status_of(answer.status),
         &Value::String(answer.status.to_string()),
     );
-    set(
-        &mut response,
-        header::JOB_STATUS,
-        answer.job_status.as_str(),
-    );
+    set(&mut response, JOB_STATUS, answer.job_status.as_str());
     if let Some(interval) = answer.interval_s {
         set(
             &mut response,
-            header::X_GITLAB_TRACE_UPDATE_INTERVAL,
+            X_GITLAB_TRACE_UPDATE_INTERVAL,
             &interval.to_string(),
         );
     }

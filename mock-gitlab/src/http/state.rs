@@ -1,6 +1,7 @@
 //! What a handler gets.
 
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Now;
 use super::artifacts::ArtifactStore;
+use super::buffers::Buffers;
 use super::decoded::DecodedPolls;
 use super::long_poll::HeldPolls;
 use crate::clock::ServerClock;
@@ -74,6 +76,7 @@ pub(super) struct Parts {
     pub(super) git: Option<GitRoot>,
     pub(super) held: Arc<HeldPolls>,
     pub(super) polls: DecodedPolls,
+    pub(super) buffers: Buffers,
     pub(super) stop: CancellationToken,
 }
 
@@ -89,6 +92,7 @@ impl Parts {
             git: None,
             held: Arc::default(),
             polls: DecodedPolls::default(),
+            buffers: Buffers::default(),
             stop: CancellationToken::new(),
         }
     }
@@ -103,14 +107,47 @@ impl Parts {
     }
 }
 
-/// Address of the peer, as the world stores it on a runner manager. The server that accepts connections
-/// puts it into the request; a call in the same process has none.
+/// The other end of a connection. The server that accepts connections puts it into each request; a call
+/// in the same process has none.
 #[derive(Clone, Debug)]
-pub struct Peer(pub Arc<str>);
+pub struct Peer {
+    address: Arc<str>,
+    held: Arc<AtomicBool>,
+}
 
-/// The peer of a request.
+impl Peer {
+    /// With this address, which the world stores on a runner manager.
+    pub fn new(address: &str) -> Peer {
+        Peer {
+            address: Arc::from(address),
+            held: Arc::default(),
+        }
+    }
+
+    /// Says that its request was read and is held: nothing happens on the connection for a while.
+    pub(super) fn hold(&self) -> Held {
+        self.held.store(true, Ordering::Relaxed);
+        Held(self.clone())
+    }
+
+    /// Whether its request is held.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// The peer's request is held as long as this lives.
+pub(super) struct Held(Peer);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.held.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Address of the peer of a request.
 pub(super) fn peer(extensions: &http::Extensions) -> Arc<str> {
     extensions
         .get::<Peer>()
-        .map_or_else(|| Arc::from("127.0.0.1"), |peer| Arc::clone(&peer.0))
+        .map_or_else(|| Arc::from("127.0.0.1"), |peer| Arc::clone(&peer.address))
 }

@@ -1,22 +1,21 @@
 //! Serves a router over TCP.
+//!
+//! - `connection`: one connection; `exchange`: its request; `linger`: how it ends.
 
+mod connection;
+mod exchange;
 mod linger;
 
-use std::io;
 use std::time::Duration;
 
 use axum::Router;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
-use self::linger::{Lingering, ResetOrder, Unread};
-use crate::fault::{ConnectionReset, Faults};
+use self::connection::{Closing, Connection};
+use self::linger::ResetOrder;
+use crate::fault::Faults;
 use crate::http::Peer;
 
 /// How long open requests get to end when the server stops.
@@ -59,6 +58,7 @@ pub async fn serve_with(
     options: ServeOptions,
 ) {
     let mut connections = JoinSet::new();
+    let closing = Closing::default();
     // One life lasts from one restart to the next. All of its connections share one order.
     let life_of = |options: &ServeOptions| {
         let life = options.faults.as_ref().map(Faults::life);
@@ -89,72 +89,20 @@ pub async fn serve_with(
         };
         // Small answers go out at once.
         let _ = stream.set_nodelay(true);
-        let peer = Peer(address.ip().to_string().into());
+        let peer = Peer::new(&address.ip().to_string());
         let connection = Connection {
             stream,
             router: router.clone(),
             peer,
-            stop: stop.clone(),
+            closing: closing.clone(),
             head_timeout: options.head_timeout,
             body_timeout: options.body_timeout,
             end_of_life: end_of_life.clone(),
         };
-        connections.spawn(async move {
-            let _ = connection.serve().await;
-        });
+        connections.spawn(connection.serve());
     }
+    closing.give();
     drop(listener);
     let rest = async { while connections.join_next().await.is_some() {} };
     let _ = tokio::time::timeout(LAST_REQUESTS, rest).await;
-}
-
-struct Connection {
-    stream: tokio::net::TcpStream,
-    router: Router,
-    peer: Peer,
-    stop: CancellationToken,
-    head_timeout: Duration,
-    body_timeout: Duration,
-    end_of_life: ResetOrder,
-}
-
-impl Connection {
-    async fn serve(self) -> io::Result<()> {
-        let (router, peer) = (self.router, self.peer);
-        let unread = Unread::default();
-        let watching = unread.clone();
-        let body_timeout = self.body_timeout;
-        let reset = ResetOrder::default();
-        let ordering = reset.clone();
-        let service = service_fn(move |request: Request<Incoming>| {
-            let mut request = request.map(|body| watching.watch(body, body_timeout));
-            request.extensions_mut().insert(peer.clone());
-            let answer = router.clone().oneshot(request);
-            let ordering = ordering.clone();
-            async move {
-                let Ok(answer) = answer.await;
-                if answer.extensions().get::<ConnectionReset>().is_some() {
-                    ordering.give();
-                    // An error ends the connection without another byte.
-                    return Err(io::Error::from(io::ErrorKind::ConnectionReset));
-                }
-                Ok(answer)
-            }
-        });
-        let stream = Lingering::new(self.stream, unread, reset, self.end_of_life);
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.head_timeout)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        ended.map_err(io::Error::other)
-    }
 }

@@ -116,7 +116,7 @@ impl World {
         self.logs.get(&id).map_or(0, super::trace::JobLog::size)
     }
 
-    /// CRC-32 of the stored log, kept while it grows.
+    /// CRC-32 of the stored log. Costs one pass over it.
     pub fn trace_crc32(&self, id: JobId) -> u32 {
         self.logs.get(&id).map_or(0, super::trace::JobLog::crc32)
     }

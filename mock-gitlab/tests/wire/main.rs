@@ -6,6 +6,7 @@
 mod artifacts;
 mod connection;
 mod faults;
+mod held;
 mod job_changes;
 mod limits;
 mod lists;

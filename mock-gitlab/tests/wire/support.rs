@@ -279,7 +279,7 @@ impl Call {
             request = request.header(name, value);
         }
         let mut request = request.body(body).expect("a valid request");
-        request.extensions_mut().insert(Peer(Arc::from(PEER)));
+        request.extensions_mut().insert(Peer::new(PEER));
         let Ok(response) = self.router.oneshot(request).await;
         let (head, body) = response.into_parts();
         Answer {

@@ -1,8 +1,9 @@
 //! Job logs on the server (wire.md 4 and 5.3).
 //!
-//! - `store`: the bytes, their checksum, and what belongs to them.
+//! - `chunks`: the bytes; `store`: a log, which is its bytes and what belongs to them.
 //! - `patch`: the algorithm of wire.md 4.3.
 
+mod chunks;
 mod patch;
 mod store;
 
