@@ -57,8 +57,11 @@ mod tests {
 
     #[test]
     fn this_process_is_seen() {
-        assert!(own_resident_bytes().is_some_and(|bytes| bytes > 100 * 1024));
-        assert!(peak_resident_bytes(std::process::id()) >= own_resident_bytes());
+        let now = own_resident_bytes().expect("this process");
+        let peak = peak_resident_bytes(std::process::id()).expect("this process");
+        assert!(now > 100 * 1024);
+        // The kernel counts pages per thread and adds them up at its leisure.
+        assert!(peak > now / 2, "{peak} {now}");
         assert!(cpu_time(std::process::id()).is_some());
         assert!(children_cpu_time(std::process::id()).is_some());
         assert_eq!(resident_bytes(u32::MAX), None);

@@ -8,6 +8,7 @@ use mock_gitlab::MockGitlab;
 use mock_gitlab::library::{JobHandle, ProjectHandle, RunnerHandle};
 use mock_gitlab::world::Settings;
 use nix::sys::signal::Signal;
+use protocol::JobStatus;
 use runner::config::{Config, Value};
 use scenarios::process::{RunnerProcess, RunnerProgram, Start};
 use tempfile::TempDir;
@@ -136,7 +137,8 @@ impl Desk {
         self.folder.path().display().to_string()
     }
 
-    /// Waits until the server has seen so many requests that mean something.
+    /// Waits until the server has seen so many requests that mean something, or all that there are: how
+    /// many patches a log takes depends on the machine's pace.
     pub(super) async fn requests(&self, count: usize) {
         let (runner, job) = (self.runner.id(), self.job.id());
         let what = format!("{count} requests of {}", self.name);
@@ -144,7 +146,10 @@ impl Desk {
             let seen = world
                 .events()
                 .filter(|event| super::matters(&event.kind, runner, job));
-            seen.count() >= count
+            let ended = world
+                .job(job)
+                .is_some_and(|job| job.status == JobStatus::Success);
+            ended || seen.count() >= count
         });
         seen.await.expect("requests");
     }
