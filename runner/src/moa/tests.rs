@@ -303,6 +303,7 @@ proptest! {
     /// A text without `${{` is not changed.
     #[test]
     fn texts_without_expressions_stay(text in r"[^{]{0,60}(\{[^{]{0,20}){0,3}") {
+        prop_assume!(!text.contains("${{"));
         prop_assert_eq!(render(&text).unwrap().kind, Kind::String(text));
     }
 
