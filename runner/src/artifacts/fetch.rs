@@ -47,6 +47,21 @@ struct Record<'a> {
     token: &'a str,
 }
 
+/// A line of the process log with the fields of a record.
+macro_rules! say {
+    ($record:expr, $level:ident, $($text:tt)+) => {{
+        let Record { correlation_id, host, id, status, token } = &$record;
+        tracing::$level!(
+            correlation_id,
+            host = host.as_deref(),
+            id,
+            status,
+            token,
+            $($text)+
+        );
+    }};
+}
+
 impl Fetch<'_> {
     /// Gets the archive into `file`. `direct`: ask first where it is stored, which only the first try
     /// does (RUN-ART-06).
@@ -91,10 +106,12 @@ impl Fetch<'_> {
             return self.take(answer, record, file).await;
         };
         drop(answer);
-        record.info(&format!(
+        say!(
+            record,
+            info,
             "Direct download from {}",
             location.host_str().unwrap_or_default()
-        ));
+        );
         if self.parallel {
             match ranges::download(self.client, &location, file, self.meter, &|shown| {
                 record.parallel(shown);
@@ -102,7 +119,7 @@ impl Fetch<'_> {
             .await
             {
                 Ok(true) => {
-                    record.info(&format!("{WHAT} ok"));
+                    say!(record, info, "{WHAT} ok");
                     return Fetched::Done;
                 }
                 Ok(false) => {}
@@ -139,24 +156,24 @@ impl Fetch<'_> {
                 if let Err(error) = self.store(answer, file).await {
                     return self.broken(&record.correlation_id, error);
                 }
-                record.info(&format!("{WHAT} ok"));
+                say!(record, info, "{WHAT} ok");
                 Fetched::Done
             }
             401 => {
-                record.error(&format!("{WHAT} unauthorized"));
+                say!(record, error, "{WHAT} unauthorized");
                 Fetched::Refused("permission denied")
             }
             403 => {
                 record.status = answer.describe().await;
-                record.error(&format!("{WHAT} forbidden"));
+                say!(record, error, "{WHAT} forbidden");
                 Fetched::Refused("permission denied")
             }
             404 => {
-                record.error(&format!("{WHAT} not found"));
+                say!(record, error, "{WHAT} not found");
                 Fetched::Refused("file does not exist")
             }
             _ => {
-                record.warn(&format!("{WHAT} failed"));
+                say!(record, warn, "{WHAT} failed");
                 Fetched::Failed("invalid argument".to_owned())
             }
         }
@@ -213,60 +230,6 @@ pub(super) fn without_url(error: reqwest::Error) -> reqwest::Error {
 }
 
 impl Record<'_> {
-    fn info(&self, text: &str) {
-        let Record {
-            correlation_id,
-            host,
-            id,
-            status,
-            token,
-        } = self;
-        tracing::info!(
-            correlation_id,
-            host = host.as_deref(),
-            id,
-            status,
-            token,
-            "{text}"
-        );
-    }
-
-    fn warn(&self, text: &str) {
-        let Record {
-            correlation_id,
-            host,
-            id,
-            status,
-            token,
-        } = self;
-        tracing::warn!(
-            correlation_id,
-            host = host.as_deref(),
-            id,
-            status,
-            token,
-            "{text}"
-        );
-    }
-
-    fn error(&self, text: &str) {
-        let Record {
-            correlation_id,
-            host,
-            id,
-            status,
-            token,
-        } = self;
-        tracing::error!(
-            correlation_id,
-            host = host.as_deref(),
-            id,
-            status,
-            token,
-            "{text}"
-        );
-    }
-
     /// `url` is shown without its query, which holds a signature.
     fn parallel(&self, url: &str) {
         let Record {
